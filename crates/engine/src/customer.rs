@@ -1,0 +1,162 @@
+//! A customer root: the profile, and the orders, promises, timers and effects that it owns.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::{
+    BreakCause, CancelledBy, Effect, EffectKey, EntityId, KeyId, MailKey, OrderState, Profile, PromiseStatus,
+    PromiseTerms, RiskReason, Time, TimelineId, TimerId, TimerPurpose,
+};
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Customer {
+    pub id: EntityId,
+    /// The keys that this customer's inputs are sealed with, in the order in which they came up. The first one
+    /// seals the checkpoint and what is decided without an input.
+    pub keys: Vec<KeyId>,
+    pub profile: Profile,
+    pub orders: BTreeMap<String, Order>,
+    pub promises: BTreeMap<String, Promise>,
+    pub timers: BTreeMap<TimerId, Timer>,
+    /// Timer ids are never used twice.
+    pub next_timer: u64,
+    pub effects: BTreeMap<EffectKey, EffectRecord>,
+    /// Mails that were applied: a second delivery is none.
+    pub mails: BTreeSet<MailKey>,
+    /// Where the identifiers of this profile lead since it was merged.
+    pub merged_into: Option<EntityId>,
+    /// The profiles that were counted into this one.
+    pub absorbed: BTreeSet<EntityId>,
+    pub erased_at: Option<Time>,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Order {
+    /// Unknown while only later events about the order have come.
+    pub placed_at: Option<Time>,
+    pub state: OrderState,
+    pub shipped_at: Option<Time>,
+    /// When all of it was delivered.
+    pub delivered_at: Option<Time>,
+    /// The largest share that was delivered so far.
+    pub delivered_fraction: f64,
+    pub cancelled_by: Option<CancelledBy>,
+    pub reviews: BTreeSet<String>,
+}
+
+impl Default for Order {
+    fn default() -> Self {
+        Order {
+            placed_at: None,
+            state: OrderState::Placed,
+            shipped_at: None,
+            delivered_at: None,
+            delivered_fraction: 0.0,
+            cancelled_by: None,
+            reviews: BTreeSet::new(),
+        }
+    }
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Promise {
+    /// The present version's terms.
+    pub terms: PromiseTerms,
+    /// The first due date, kept for ever.
+    pub first_due_at: Time,
+    /// 1, and one more with each revision.
+    pub version: u32,
+    pub status: PromiseStatus,
+    /// The line of time whose clock judges it.
+    pub timeline: TimelineId,
+    pub risk: Option<RiskReason>,
+    /// How often it came to be at risk.
+    pub times_at_risk: u32,
+    pub cause: Option<BreakCause>,
+    pub fulfilled_at: Option<Time>,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Timer {
+    pub due: Time,
+    pub timeline: TimelineId,
+    pub purpose: TimerPurpose,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct EffectRecord {
+    pub effect: Effect,
+    pub state: EffectState,
+}
+
+/// `Requested → Started → Settled | Unknown`; `Suppressed` is wanted and not to be sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum EffectState {
+    Requested,
+    Started,
+    Done,
+    Failed,
+    /// Started, and nobody can say whether it arrived; never retried blindly.
+    Unknown,
+    Suppressed,
+}
+
+impl EffectState {
+    pub fn name(self) -> &'static str {
+        match self {
+            EffectState::Requested => "requested",
+            EffectState::Started => "started",
+            EffectState::Done => "done",
+            EffectState::Failed => "failed",
+            EffectState::Unknown => "unknown",
+            EffectState::Suppressed => "suppressed",
+        }
+    }
+
+    pub fn is_ended(self) -> bool {
+        matches!(self, EffectState::Done | EffectState::Failed | EffectState::Suppressed)
+    }
+}
+
+impl Customer {
+    pub fn new(id: EntityId) -> Self {
+        Customer {
+            id,
+            keys: Vec::new(),
+            profile: Profile::default(),
+            orders: BTreeMap::new(),
+            promises: BTreeMap::new(),
+            timers: BTreeMap::new(),
+            next_timer: 1,
+            effects: BTreeMap::new(),
+            mails: BTreeSet::new(),
+            merged_into: None,
+            absorbed: BTreeSet::new(),
+            erased_at: None,
+        }
+    }
+
+    /// What is left of an erased customer: that there was one, and which keys must be destroyed.
+    pub fn erase(&mut self, at: Time) {
+        let keys = std::mem::take(&mut self.keys);
+        *self = Customer { erased_at: Some(at), keys, ..Customer::new(self.id) };
+    }
+
+    pub fn knows_key(&mut self, key: KeyId) {
+        if !self.keys.contains(&key) {
+            self.keys.push(key);
+        }
+    }
+
+    /// The promises of an order that still bind.
+    pub fn open_promises_of<'a>(
+        &'a self,
+        order_id: &'a str,
+    ) -> impl Iterator<Item = (&'a String, &'a Promise)> {
+        self.promises_of(order_id).filter(|(_, promise)| promise.status.is_open())
+    }
+
+    pub fn promises_of<'a>(&'a self, order_id: &'a str) -> impl Iterator<Item = (&'a String, &'a Promise)> {
+        self.promises.iter().filter(move |(_, p)| p.terms.order_id.as_deref() == Some(order_id))
+    }
+}

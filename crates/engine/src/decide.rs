@@ -1,0 +1,609 @@
+//! `decide`: what follows from an input, a timer, a mail or a command. It runs once, live.
+
+use model::promise::PromiseTerms;
+use model::{
+    BreakCause, CancelledBy, Command, Effect, EffectKind, EntityId, Fact, FulfillmentState, MailBody, Outcome,
+    OrderState, PromiseStatus, RiskReason, Signal, SignalError, Time, TimelineId, TimerId, TimerPurpose,
+    time::last_instant_of,
+};
+
+use crate::customer::{Customer, EffectState, Order, Promise};
+use crate::workspace::Workspace;
+use crate::{Entity, Reference};
+
+/// What a decision may know besides the entity.
+pub struct Context<'a> {
+    /// The clock of the line of time that goes on.
+    pub now: Time,
+    pub timeline: TimelineId,
+    pub reference: &'a Reference,
+    /// Whether the workspace lets effects start.
+    pub effects_on: bool,
+}
+
+/// What asks for a decision.
+pub enum Stimulus<'a> {
+    /// An input that says something to the domain; it happened at `at` by its own account.
+    Signal { name: &'a str, signal: Result<&'a Signal, &'a SignalError>, at: Time, properties: Option<&'a str>,
+        /// Who owns the order or promise that it is about, where the router knows.
+        owner: Option<EntityId> },
+    Timer(TimerId),
+    Mail(&'a MailBody),
+    Command(&'a Command),
+    /// The router found that this profile's identifiers belong to another.
+    MergeInto(EntityId),
+    /// May the requested effect start now?
+    StartEffect(&'a str),
+}
+
+/// Decides. The state is not changed: that is [`crate::evolve`]'s, by the outcomes returned.
+pub fn decide(entity: &Entity, stimulus: &Stimulus<'_>, context: &Context<'_>) -> Vec<Outcome> {
+    let mut decision = match entity {
+        Entity::Workspace(workspace) => {
+            return match stimulus {
+                Stimulus::Command(command) => decide_workspace(workspace, command, context.now),
+                _ => Vec::new(),
+            };
+        }
+        Entity::Customer(customer) => Decision {
+            customer,
+            context,
+            next_timer: customer.next_timer,
+            outcomes: Vec::new(),
+        },
+    };
+    if decision.customer.erased_at.is_some() {
+        return Vec::new();
+    }
+    match stimulus {
+        Stimulus::Signal { name, signal, at, properties, owner } => match (signal, owner) {
+            (Err(why), _) => decision.ignore(format!("{name}: {why}")),
+            (Ok(_), Some(owner)) if *owner != decision.customer.id => decision.forward(
+                *owner,
+                MailBody::SignalForwarded {
+                    name: (*name).to_owned(),
+                    properties: properties.unwrap_or("{}").to_owned(),
+                    timestamp: *at,
+                    timeline: context.timeline,
+                    now: context.now,
+                },
+            ),
+            // What a sender dates in the future happened when it came.
+            (Ok(signal), _) => decision.signal(signal, (*at).min(context.now)),
+        },
+        Stimulus::Timer(id) => decision.timer(*id),
+        Stimulus::Mail(MailBody::SignalForwarded { name, properties, timestamp, .. }) => {
+            match Signal::parse(name, Some(properties)) {
+                Some(Ok(signal)) => decision.signal(&signal, (*timestamp).min(context.now)),
+                Some(Err(why)) => decision.ignore(format!("{name}: {why}")),
+                None => decision.ignore(format!("{name}: not an event that moves anything")),
+            }
+        }
+        // Counting the profile in is `evolve`'s; nothing is decided by it.
+        Stimulus::Mail(MailBody::ProfileAbsorbed { .. }) => {}
+        Stimulus::Command(command) => decision.command(command),
+        Stimulus::MergeInto(into) => decision.merge_into(*into),
+        Stimulus::StartEffect(key) => decision.start_effect(key),
+    }
+    decision.outcomes
+}
+
+struct Decision<'a> {
+    customer: &'a Customer,
+    context: &'a Context<'a>,
+    next_timer: u64,
+    outcomes: Vec<Outcome>,
+}
+
+impl Decision<'_> {
+    fn fact(&mut self, fact: Fact) {
+        self.outcomes.push(Outcome::Fact(fact));
+    }
+
+    fn ignore(&mut self, reason: String) {
+        self.outcomes.push(Outcome::Ignored { reason });
+    }
+
+    fn forward(&mut self, to: EntityId, body: MailBody) {
+        self.outcomes.push(Outcome::Mail { to, body });
+    }
+
+    fn set_timer(&mut self, due: Time, timeline: TimelineId, purpose: TimerPurpose) {
+        let id = TimerId(self.next_timer);
+        self.next_timer += 1;
+        self.outcomes.push(Outcome::TimerSet { id, due, timeline, purpose });
+    }
+
+    fn clear_timers(&mut self, which: impl Fn(&TimerPurpose) -> bool) {
+        let customer = self.customer;
+        for (id, _) in customer.timers.iter().filter(|(_, timer)| which(&timer.purpose)) {
+            self.outcomes.push(Outcome::TimerCleared { id: *id });
+        }
+    }
+
+    /// Asks for an effect, once per key. History that is imported is told to nobody.
+    fn request(&mut self, kind: EffectKind, reason: &str, terms: &PromiseTerms, key: String) {
+        if self.customer.effects.contains_key(&key) {
+            return;
+        }
+        let effect = Effect {
+            key,
+            kind,
+            promise_id: Some(terms.promise_id.clone()),
+            order_id: terms.order_id.clone(),
+            reason: reason.to_owned(),
+        };
+        self.outcomes.push(if self.context.timeline.is_live() {
+            Outcome::EffectRequested(effect)
+        } else {
+            Outcome::EffectSuppressed { effect, reason: "import".to_owned() }
+        });
+    }
+
+    fn signal(&mut self, signal: &Signal, at: Time) {
+        match signal {
+            Signal::OrderPlaced { order_id, region, total, lines, promise } => {
+                let known = self.customer.orders.get(order_id);
+                if known.is_some_and(|order| order.placed_at.is_some()) {
+                    return self.ignore(format!("order {order_id} was placed before"));
+                }
+                self.fact(Fact::OrderPlaced {
+                    order_id: order_id.clone(),
+                    at,
+                    region: region.clone(),
+                    total: *total,
+                    lines: lines.clone(),
+                });
+                if let Some(terms) = promise {
+                    self.make(terms, at, known);
+                }
+            }
+            Signal::OrderMoved { order_id, state } => self.move_order(order_id, *state, at),
+            Signal::OrderCancelled { order_id, by, reason, time_inferred } => {
+                self.cancel_order(order_id, *by, at, reason.clone(), *time_inferred);
+            }
+            Signal::OrderRefunded { order_id, amount } => {
+                self.fact(Fact::OrderRefunded { order_id: order_id.clone(), at, amount: *amount });
+            }
+            Signal::PaymentCaptured { order_id, amount, method, installments } => {
+                self.fact(Fact::PaymentCaptured {
+                    order_id: order_id.clone(),
+                    at,
+                    amount: *amount,
+                    method: method.clone(),
+                    installments: *installments,
+                });
+            }
+            Signal::Fulfillment { order_id, state, fraction, damaged } => {
+                self.fulfillment(order_id, *state, *fraction, *damaged, at);
+            }
+            Signal::PromiseInquired(terms) => match self.customer.promises.get(&terms.promise_id) {
+                None => self.fact(Fact::PromiseInquired { terms: terms.clone(), at }),
+                Some(_) => self.ignore(format!("promise {} is known already", terms.promise_id)),
+            },
+            Signal::PromiseQuoted { terms, expires_at } => self.quote(terms, *expires_at, at),
+            Signal::PromiseMade(terms) => {
+                let order = terms.order_id.as_ref().and_then(|id| self.customer.orders.get(id));
+                self.make(terms, at, order);
+            }
+            Signal::PromiseScored { promise_id, probability_late, reason } => {
+                self.score(promise_id, *probability_late, reason, at);
+            }
+            Signal::PromiseRevised { promise_id, due, time_zone, reason } => {
+                self.revise(promise_id, due, time_zone.as_deref(), reason.clone(), at);
+            }
+            Signal::PromiseFulfilled { promise_id, actual } => match self.customer.promises.get(promise_id) {
+                Some(promise) => self.evidence(promise, at, *actual),
+                None => self.ignore(format!("no promise {promise_id} is known")),
+            },
+            Signal::PromiseWithdrawn { promise_id, by, reason } => {
+                match self.customer.promises.get(promise_id) {
+                    Some(promise) => self.withdraw(promise, *by, at, reason.clone()),
+                    None => self.ignore(format!("no promise {promise_id} is known")),
+                }
+            }
+            Signal::Reviewed { order_id, review_id, rating } => {
+                let order = self.customer.orders.get(order_id);
+                if order.is_some_and(|order| order.reviews.contains(review_id)) {
+                    return self.ignore(format!("review {review_id} of order {order_id} was given before"));
+                }
+                self.fact(Fact::ReviewGiven {
+                    order_id: order_id.clone(),
+                    review_id: review_id.clone(),
+                    at,
+                    rating: *rating,
+                });
+            }
+        }
+    }
+
+    fn move_order(&mut self, order_id: &str, next: OrderState, at: Time) {
+        let state = self.customer.orders.get(order_id).map_or(OrderState::Placed, |order| order.state);
+        if state.may_become(next) {
+            self.fact(Fact::OrderMoved { order_id: order_id.to_owned(), state: next, at });
+        } else {
+            self.ignore(format!("order {order_id} is {} and cannot become {}", state.name(), next.name()));
+        }
+    }
+
+    fn cancel_order(
+        &mut self,
+        order_id: &str,
+        by: CancelledBy,
+        at: Time,
+        reason: Option<String>,
+        inferred: bool,
+    ) {
+        let state = self.customer.orders.get(order_id).map_or(OrderState::Placed, |order| order.state);
+        if !state.may_become(OrderState::Cancelled) {
+            return self.ignore(format!("order {order_id} is {} and cannot be cancelled", state.name()));
+        }
+        self.fact(Fact::OrderCancelled {
+            order_id: order_id.to_owned(),
+            by,
+            at,
+            reason: reason.clone(),
+            time_inferred: inferred,
+        });
+        let customer = self.customer;
+        for (_, promise) in customer.promises_of(order_id) {
+            if promise.status.is_open() || promise.status.is_offer() {
+                self.withdraw(promise, by, at, reason.clone());
+            }
+        }
+    }
+
+    fn fulfillment(
+        &mut self,
+        order_id: &str,
+        state: FulfillmentState,
+        fraction: f64,
+        damaged: bool,
+        at: Time,
+    ) {
+        self.fact(Fact::FulfillmentMoved {
+            order_id: order_id.to_owned(),
+            state,
+            at,
+            fraction,
+            damaged,
+        });
+        let whole = fraction >= 1.0;
+        let order_state = self.customer.orders.get(order_id).map_or(OrderState::Placed, |order| order.state);
+        let next = match state {
+            FulfillmentState::Processing => Some(OrderState::Allocated),
+            FulfillmentState::Shipped | FulfillmentState::InTransit if whole => Some(OrderState::Fulfilled),
+            FulfillmentState::Delivered if whole => Some(OrderState::Delivered),
+            FulfillmentState::Shipped | FulfillmentState::InTransit | FulfillmentState::Delivered => {
+                Some(OrderState::PartiallyFulfilled)
+            }
+            FulfillmentState::FailedAttempt | FulfillmentState::Undeliverable => None,
+            FulfillmentState::ReturnedToSender => Some(OrderState::Returned),
+        };
+        if let Some(next) = next.filter(|next| order_state.may_become(*next)) {
+            self.fact(Fact::OrderMoved { order_id: order_id.to_owned(), state: next, at });
+        }
+        let customer = self.customer;
+        for (promise_id, promise) in customer.promises_of(order_id) {
+            if promise.terms.attribute != "delivery" {
+                continue;
+            }
+            match state {
+                FulfillmentState::Delivered if whole => self.evidence(promise, at, None),
+                FulfillmentState::FailedAttempt if promise.status == PromiseStatus::Made => {
+                    self.at_risk(promise_id, promise, RiskReason::FailedAttempt, at);
+                }
+                _ if state.handed_over() && promise.risk == Some(RiskReason::NotHandedOver) => {
+                    self.fact(Fact::PromiseRecovered { promise_id: promise_id.clone(), at });
+                }
+                _ => {}
+            }
+            if state.handed_over() {
+                self.clear_timers(|purpose| *purpose == TimerPurpose::HandOver(promise_id.clone()));
+            }
+        }
+    }
+
+    /// Makes a promise, and judges it at once by what is known of its order already.
+    fn make(&mut self, terms: &PromiseTerms, at: Time, order: Option<&Order>) {
+        let id = &terms.promise_id;
+        let known = self.customer.promises.get(id);
+        if known.is_some_and(|promise| !promise.status.is_offer()) {
+            return self.ignore(format!("promise {id} was made before"));
+        }
+        self.clear_timers(|purpose| *purpose == TimerPurpose::QuoteExpiry(id.clone()));
+        self.fact(Fact::PromiseMade { terms: terms.clone(), at });
+        if terms.attribute == "delivery"
+            && let Some(order) = order
+        {
+            if let Some(delivered_at) = order.delivered_at {
+                return self.judge_new(terms, delivered_at);
+            }
+            if let Some(by) = order.cancelled_by {
+                return self.end(terms, by, at, None);
+            }
+        }
+        self.watch_deadline(terms);
+        let shipped = order.is_some_and(|order| order.shipped_at.is_some());
+        if let Some(hand_over_by) = terms.hand_over_by
+            && !shipped
+            && hand_over_by < terms.deadline()
+        {
+            let purpose = TimerPurpose::HandOver(id.clone());
+            self.set_timer(hand_over_by.plus_micros(1), self.context.timeline, purpose);
+        }
+    }
+
+    fn watch_deadline(&mut self, terms: &PromiseTerms) {
+        // A timer fires at its time; the last instant that keeps the promise must have passed.
+        let passed = terms.deadline().plus_micros(1);
+        self.set_timer(passed, self.context.timeline, TimerPurpose::PromiseDeadline(terms.promise_id.clone()));
+    }
+
+    fn judge_new(&mut self, terms: &PromiseTerms, fulfilled_at: Time) {
+        let promise_id = terms.promise_id.clone();
+        if fulfilled_at <= terms.deadline() {
+            self.fact(Fact::PromiseKept { promise_id, at: fulfilled_at, actual: None });
+        } else {
+            self.break_it(terms, terms.deadline(), BreakCause::Clock);
+            self.fact(Fact::PromiseFulfilledLate { promise_id, at: fulfilled_at, actual: None });
+        }
+    }
+
+    fn quote(&mut self, terms: &PromiseTerms, expires_at: Time, at: Time) {
+        let id = &terms.promise_id;
+        let known = self.customer.promises.get(id);
+        if known.is_some_and(|promise| !promise.status.is_offer()) {
+            return self.ignore(format!("promise {id} was made before and cannot be quoted"));
+        }
+        self.clear_timers(|purpose| *purpose == TimerPurpose::QuoteExpiry(id.clone()));
+        self.fact(Fact::PromiseQuoted { terms: terms.clone(), at, expires_at });
+        let purpose = TimerPurpose::QuoteExpiry(id.clone());
+        self.set_timer(expires_at, self.context.timeline, purpose);
+    }
+
+    fn score(&mut self, promise_id: &str, probability_late: f64, reason: &str, at: Time) {
+        let Some(promise) = self.customer.promises.get(promise_id) else {
+            return self.ignore(format!("no promise {promise_id} is known"));
+        };
+        let late = probability_late > self.context.reference.at_risk_threshold;
+        match promise.status {
+            PromiseStatus::Made if late => {
+                let why = RiskReason::Scored { probability_late, reason: reason.to_owned() };
+                self.at_risk(promise_id, promise, why, at);
+            }
+            PromiseStatus::AtRisk if !late => {
+                self.fact(Fact::PromiseRecovered { promise_id: promise_id.to_owned(), at });
+            }
+            PromiseStatus::Made | PromiseStatus::AtRisk => {}
+            ended => self.ignore(format!("promise {promise_id} is {} and takes no score", ended.name())),
+        }
+    }
+
+    fn at_risk(&mut self, promise_id: &str, promise: &Promise, why: RiskReason, at: Time) {
+        let reason = format!("promise_at_risk:{}", why.name());
+        self.fact(Fact::PromiseAtRisk { promise_id: promise_id.to_owned(), at, why });
+        let key =
+            format!("{}/{promise_id}/at_risk/{}", self.customer.id, promise.times_at_risk.saturating_add(1));
+        self.request(EffectKind::OperationsAlert, &reason, &promise.terms, key);
+    }
+
+    fn revise(
+        &mut self,
+        promise_id: &str,
+        due: &str,
+        time_zone: Option<&str>,
+        reason: Option<String>,
+        at: Time,
+    ) {
+        let Some(promise) = self.customer.promises.get(promise_id) else {
+            return self.ignore(format!("no promise {promise_id} is known"));
+        };
+        if !promise.status.is_open() {
+            let status = promise.status.name();
+            return self.ignore(format!("promise {promise_id} is {status} and cannot be revised"));
+        }
+        let zone = time_zone.unwrap_or(&promise.terms.time_zone);
+        let due_at = match last_instant_of(due, zone) {
+            Ok(due_at) => due_at,
+            Err(why) => return self.ignore(format!("promise {promise_id}: {why}")),
+        };
+        let version = promise.version + 1;
+        self.fact(Fact::PromiseRevised { promise_id: promise_id.to_owned(), at, version, due_at, reason });
+        self.clear_timers(|purpose| *purpose == TimerPurpose::PromiseDeadline(promise_id.to_owned()));
+        let terms = PromiseTerms { due_at, ..promise.terms.clone() };
+        self.watch_deadline(&terms);
+        let key = format!("{}/{promise_id}/revised/{version}", self.customer.id);
+        self.request(EffectKind::CustomerNotify, "promise_revised", &terms, key);
+    }
+
+    /// What was promised came to pass at `at`.
+    fn evidence(&mut self, promise: &Promise, at: Time, actual: Option<f64>) {
+        let promise_id = promise.terms.promise_id.clone();
+        let in_target = match (&promise.terms.target, actual) {
+            (Some(target), Some(actual)) => target.is_met_by(actual),
+            (Some(_), None) | (None, _) => true,
+        };
+        let in_time = at <= promise.terms.deadline();
+        match promise.status {
+            // Short of its number: it may still come right before the deadline, and the clock decides.
+            PromiseStatus::Made | PromiseStatus::AtRisk if in_time && !in_target => {
+                self.ignore(format!("promise {promise_id}: not yet what was promised"));
+            }
+            PromiseStatus::Made | PromiseStatus::AtRisk if in_time => {
+                self.fact(Fact::PromiseKept { promise_id: promise_id.clone(), at, actual });
+                self.clear_timers(|purpose| concerns(purpose, &promise_id));
+            }
+            // Its own line of time has ended, and it comes to pass on another, too late.
+            PromiseStatus::Made | PromiseStatus::AtRisk => {
+                self.break_it(&promise.terms, promise.terms.deadline(), BreakCause::Clock);
+                self.fact(Fact::PromiseFulfilledLate { promise_id: promise_id.clone(), at, actual });
+                self.clear_timers(|purpose| concerns(purpose, &promise_id));
+            }
+            PromiseStatus::Broken if in_time && in_target && promise.cause == Some(BreakCause::Clock) => {
+                let now = self.context.now;
+                self.fact(Fact::PromiseCorrected { promise_id, at: now, fulfilled_at: at, actual });
+            }
+            PromiseStatus::Broken if promise.fulfilled_at.is_none() => {
+                self.fact(Fact::PromiseFulfilledLate { promise_id, at, actual });
+            }
+            PromiseStatus::Broken | PromiseStatus::Kept => {}
+            PromiseStatus::Inquired
+            | PromiseStatus::Quoted
+            | PromiseStatus::Withdrawn
+            | PromiseStatus::Expired => {
+                let status = promise.status.name();
+                self.ignore(format!("promise {promise_id} is {status} and cannot be kept"));
+            }
+        }
+    }
+
+    fn withdraw(&mut self, promise: &Promise, by: CancelledBy, at: Time, reason: Option<String>) {
+        let promise_id = &promise.terms.promise_id;
+        if !promise.status.is_open() && !promise.status.is_offer() {
+            let status = promise.status.name();
+            return self.ignore(format!("promise {promise_id} is {status} and cannot be withdrawn"));
+        }
+        if promise.status.is_offer() {
+            // Nothing was promised yet, so nobody breaks anything.
+            self.fact(Fact::PromiseWithdrawn { promise_id: promise_id.clone(), at, by, reason });
+        } else {
+            self.end(&promise.terms, by, at, reason);
+        }
+        self.clear_timers(|purpose| concerns(purpose, promise_id));
+    }
+
+    /// Ends a binding promise: the company taking it back breaks it.
+    fn end(&mut self, terms: &PromiseTerms, by: CancelledBy, at: Time, reason: Option<String>) {
+        match by {
+            CancelledBy::Company => self.break_it(terms, at, BreakCause::Company),
+            CancelledBy::Customer | CancelledBy::Unknown => {
+                self.fact(Fact::PromiseWithdrawn { promise_id: terms.promise_id.clone(), at, by, reason });
+            }
+        }
+    }
+
+    fn break_it(&mut self, terms: &PromiseTerms, at: Time, cause: BreakCause) {
+        self.fact(Fact::PromiseBroken { promise_id: terms.promise_id.clone(), at, cause });
+        let key = format!("{}/{}/broken", self.customer.id, terms.promise_id);
+        self.request(EffectKind::CustomerNotify, "promise_broken", terms, key);
+    }
+
+    fn timer(&mut self, id: TimerId) {
+        let Some(timer) = self.customer.timers.get(&id) else { return };
+        self.outcomes.push(Outcome::TimerFired { id });
+        let at = timer.due;
+        let (TimerPurpose::PromiseDeadline(promise_id)
+        | TimerPurpose::HandOver(promise_id)
+        | TimerPurpose::QuoteExpiry(promise_id)) = &timer.purpose;
+        let Some(promise) = self.customer.promises.get(promise_id) else { return };
+        match timer.purpose {
+            TimerPurpose::PromiseDeadline(_) if promise.status.is_open() => {
+                self.break_it(&promise.terms, at, BreakCause::Clock);
+                self.clear_timers(|purpose| *purpose == TimerPurpose::HandOver(promise_id.clone()));
+            }
+            TimerPurpose::HandOver(_) if promise.status == PromiseStatus::Made => {
+                self.at_risk(promise_id, promise, RiskReason::NotHandedOver, at);
+            }
+            TimerPurpose::QuoteExpiry(_) if promise.status == PromiseStatus::Quoted => {
+                self.fact(Fact::PromiseExpired { promise_id: promise_id.clone(), at });
+            }
+            // It ended before its time came.
+            _ => {}
+        }
+    }
+
+    fn command(&mut self, command: &Command) {
+        match command {
+            Command::Erase => self.fact(Fact::ProfileErased { at: self.context.now }),
+            Command::SettleEffect { key, result } => match self.customer.effects.get(key) {
+                Some(record) if matches!(record.state, EffectState::Started | EffectState::Unknown) => {
+                    self.outcomes
+                        .push(Outcome::EffectSettled { key: key.clone(), result: result.clone() });
+                }
+                Some(record) => self.ignore(format!("effect is {} already", record.state.name())),
+                None => self.ignore("no such effect was requested".to_owned()),
+            },
+            Command::MarkEffectUnknown { key } => {
+                let state = self.customer.effects.get(key).map(|record| record.state);
+                if state == Some(EffectState::Started) {
+                    self.outcomes.push(Outcome::EffectUnknown { key: key.clone() });
+                }
+            }
+            Command::CreateSource { .. }
+            | Command::RevokeSource { .. }
+            | Command::SwitchEffects { .. }
+            | Command::StartImport { .. }
+            | Command::FinishImport { .. }
+            | Command::NoteDeadLetterReplayed { .. } => {
+                self.ignore("a command for the workspace".to_owned());
+            }
+        }
+    }
+
+    fn merge_into(&mut self, into: EntityId) {
+        if self.customer.merged_into.is_some() || into == self.customer.id {
+            return;
+        }
+        self.fact(Fact::ProfileMerged { into, at: self.context.now });
+        let body = MailBody::ProfileAbsorbed {
+            from: self.customer.id,
+            profile: self.customer.profile.clone(),
+            keys: self.customer.keys.clone(),
+        };
+        self.forward(into, body);
+    }
+
+    /// The last gate before anything leaves: asked of the owner, at the time of leaving.
+    fn start_effect(&mut self, key: &str) {
+        let Some(record) = self.customer.effects.get(key) else { return };
+        if record.state != EffectState::Requested {
+            return;
+        }
+        self.outcomes.push(if self.context.effects_on {
+            Outcome::EffectStarted { key: key.to_owned() }
+        } else {
+            Outcome::EffectSuppressed { effect: record.effect.clone(), reason: "effects_off".to_owned() }
+        });
+    }
+}
+
+fn concerns(purpose: &TimerPurpose, promise: &str) -> bool {
+    let (TimerPurpose::PromiseDeadline(id) | TimerPurpose::HandOver(id) | TimerPurpose::QuoteExpiry(id)) =
+        purpose;
+    id == promise
+}
+
+fn decide_workspace(workspace: &Workspace, command: &Command, now: Time) -> Vec<Outcome> {
+    let fact = match command {
+        Command::CreateSource { source, key_hash } => match workspace.sources.get(source) {
+            Some(known) if known.revoked_at.is_none() => {
+                return vec![Outcome::Ignored { reason: format!("source {source} has a key already") }];
+            }
+            _ => Fact::SourceCreated { source: source.clone(), key_hash: *key_hash, at: now },
+        },
+        Command::RevokeSource { source } => match workspace.sources.get(source) {
+            Some(known) if known.revoked_at.is_none() => {
+                Fact::SourceRevoked { source: source.clone(), at: now }
+            }
+            _ => return vec![Outcome::Ignored { reason: format!("no source {source} has a valid key") }],
+        },
+        Command::SwitchEffects { on, reason } => {
+            Fact::EffectsSwitched { on: *on, at: now, reason: reason.clone() }
+        }
+        Command::StartImport { name } => {
+            Fact::ImportStarted { timeline: workspace.timeline_of(name).0, name: name.clone(), at: now }
+        }
+        Command::FinishImport { name, events, bad_rows } => Fact::ImportFinished {
+            timeline: workspace.timeline_of(name).0,
+            at: now,
+            events: *events,
+            bad_rows: *bad_rows,
+        },
+        Command::NoteDeadLetterReplayed { seq } => Fact::DeadLetterReplayed { seq: *seq, at: now },
+        Command::Erase | Command::SettleEffect { .. } | Command::MarkEffectUnknown { .. } => {
+            return vec![Outcome::Ignored { reason: "a command for a customer".to_owned() }];
+        }
+    };
+    vec![Outcome::Fact(fact)]
+}

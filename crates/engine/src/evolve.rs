@@ -1,0 +1,320 @@
+//! `evolve`: how state follows from what counted and what was decided. A replay runs this and nothing else.
+
+use model::{
+    EffectResult, Event, EventKind, Fact, FulfillmentState, KeyId, MailBody, MailKey, Outcome, OrderState,
+    PromiseStatus, PromiseTerms, TimelineId,
+};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::customer::{Customer, EffectRecord, EffectState, Order, Promise, Timer};
+use crate::workspace::{Import, Source, Workspace};
+use crate::Entity;
+
+/// An input as it reaches the profile that it was resolved to.
+pub struct Observed<'a> {
+    pub event: &'a Event<'a>,
+    pub source: &'a str,
+    /// The key that the input is sealed with.
+    pub key: KeyId,
+}
+
+/// One step of an entity's history.
+pub enum Change<'a> {
+    Input(&'a Observed<'a>),
+    /// Something decided while the line of time `timeline` went on.
+    Outcome { outcome: &'a Outcome, timeline: TimelineId },
+    /// A mail arrived. Arriving twice is arriving once.
+    Mail { key: MailKey, body: &'a MailBody },
+}
+
+/// Changes `entity` by one step. Total: every entry that was ever journalled can be applied to every state.
+pub fn evolve(entity: &mut Entity, change: &Change<'_>) {
+    match entity {
+        Entity::Customer(customer) => evolve_customer(customer, change),
+        Entity::Workspace(workspace) => {
+            if let Change::Outcome { outcome: Outcome::Fact(fact), .. } = change {
+                evolve_workspace(workspace, fact);
+            }
+        }
+    }
+}
+
+fn evolve_customer(customer: &mut Customer, change: &Change<'_>) {
+    if customer.erased_at.is_some() {
+        return;
+    }
+    match change {
+        Change::Input(observed) => observe(customer, observed),
+        Change::Outcome { outcome, timeline } => apply_outcome(customer, outcome, *timeline),
+        Change::Mail { key, body } => {
+            if customer.mails.insert(*key)
+                && let MailBody::ProfileAbsorbed { from, profile, keys } = body
+            {
+                customer.absorbed.insert(*from);
+                customer.profile.absorb(profile);
+                for key in keys {
+                    customer.knows_key(*key);
+                }
+            }
+        }
+    }
+}
+
+fn observe(customer: &mut Customer, observed: &Observed<'_>) {
+    let event = observed.event;
+    customer.knows_key(observed.key);
+    let profile = &mut customer.profile;
+    for (ids, id) in [
+        (&mut profile.user_ids, &event.user_id),
+        (&mut profile.anonymous_ids, &event.anonymous_id),
+        (&mut profile.group_ids, &event.group_id),
+    ] {
+        if let Some(id) = id
+            && !ids.contains(id.as_ref())
+        {
+            ids.insert(id.clone().into_owned());
+        }
+    }
+    profile.see(event.timestamp);
+    let name = match event.kind {
+        EventKind::Track => event.name.as_ref(),
+        other => other.name(),
+    };
+    profile.count(name, 1);
+    if event.kind == EventKind::Identify
+        && let Some(traits) = &event.traits
+    {
+        let stamp = model::profile::Stamp {
+            at: event.timestamp,
+            tie: tie(observed.source, &event.message_id),
+        };
+        // What is not an object states nothing about any trait.
+        if let Ok(TraitList(stated)) = serde_json::from_str::<TraitList<'_>>(traits) {
+            for (name, value) in stated {
+                profile.set_trait(&name, value.get(), stamp);
+            }
+        }
+    }
+}
+
+/// A JSON object as pairs, values unparsed.
+struct TraitList<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for TraitList<'de> {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Pairs;
+        impl<'de> serde::de::Visitor<'de> for Pairs {
+            type Value = TraitList<'de>;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object of traits")
+            }
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut pairs = Vec::with_capacity(map.size_hint().unwrap_or(0));
+                while let Some(pair) = map.next_entry()? {
+                    pairs.push(pair);
+                }
+                Ok(TraitList(pairs))
+            }
+        }
+        from.deserialize_map(Pairs)
+    }
+}
+
+/// FNV-1a over source and message id: stable for ever, which the standard hasher is not.
+fn tie(source: &str, message_id: &str) -> u64 {
+    let bytes = source.bytes().chain([0]).chain(message_id.bytes());
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+fn apply_outcome(customer: &mut Customer, outcome: &Outcome, timeline: TimelineId) {
+    match outcome {
+        Outcome::Fact(Fact::ProfileErased { at }) => customer.erase(*at),
+        Outcome::Fact(fact) => apply_fact(customer, fact, timeline),
+        Outcome::TimerSet { id, due, timeline, purpose } => {
+            customer.next_timer = customer.next_timer.max(id.0 + 1);
+            let timer = Timer { due: *due, timeline: *timeline, purpose: purpose.clone() };
+            customer.timers.insert(*id, timer);
+        }
+        Outcome::TimerCleared { id } | Outcome::TimerFired { id } => {
+            customer.timers.remove(id);
+        }
+        Outcome::EffectRequested(effect) => {
+            set_effect(customer, effect, EffectState::Requested);
+        }
+        Outcome::EffectSuppressed { effect, .. } => {
+            set_effect(customer, effect, EffectState::Suppressed);
+        }
+        Outcome::EffectStarted { key } => move_effect(customer, key, EffectState::Started),
+        Outcome::EffectUnknown { key } => move_effect(customer, key, EffectState::Unknown),
+        Outcome::EffectSettled { key, result } => {
+            let state = match result {
+                EffectResult::Done => EffectState::Done,
+                EffectResult::Failed(_) => EffectState::Failed,
+            };
+            move_effect(customer, key, state);
+        }
+        Outcome::Mail { .. } | Outcome::Ignored { .. } => {}
+    }
+}
+
+fn set_effect(customer: &mut Customer, effect: &model::Effect, state: EffectState) {
+    customer.effects.insert(effect.key.clone(), EffectRecord { effect: effect.clone(), state });
+}
+
+fn move_effect(customer: &mut Customer, key: &str, state: EffectState) {
+    if let Some(record) = customer.effects.get_mut(key) {
+        record.state = state;
+    }
+}
+
+fn apply_fact(customer: &mut Customer, fact: &Fact, timeline: TimelineId) {
+    match fact {
+        Fact::OrderPlaced { order_id, at, .. } => order(customer, order_id).placed_at = Some(*at),
+        Fact::OrderMoved { order_id, state, .. } => order(customer, order_id).state = *state,
+        Fact::OrderCancelled { order_id, by, .. } => {
+            let order = order(customer, order_id);
+            order.state = OrderState::Cancelled;
+            order.cancelled_by = Some(*by);
+        }
+        Fact::FulfillmentMoved { order_id, state, at, fraction, .. } => {
+            let order = order(customer, order_id);
+            if state.handed_over() && order.shipped_at.is_none() {
+                order.shipped_at = Some(*at);
+            }
+            if *state == FulfillmentState::Delivered {
+                order.delivered_fraction = order.delivered_fraction.max(*fraction);
+                if *fraction >= 1.0 && order.delivered_at.is_none() {
+                    order.delivered_at = Some(*at);
+                }
+            }
+        }
+        Fact::ReviewGiven { order_id, review_id, .. } => {
+            order(customer, order_id).reviews.insert(review_id.clone());
+        }
+        Fact::OrderRefunded { order_id, .. } | Fact::PaymentCaptured { order_id, .. } => {
+            order(customer, order_id);
+        }
+        Fact::PromiseInquired { terms, .. } => begin(customer, terms, PromiseStatus::Inquired, timeline),
+        Fact::PromiseQuoted { terms, .. } => begin(customer, terms, PromiseStatus::Quoted, timeline),
+        Fact::PromiseMade { terms, .. } => begin(customer, terms, PromiseStatus::Made, timeline),
+        Fact::PromiseAtRisk { promise_id, why, .. } => promise(customer, promise_id, |promise| {
+            promise.status = PromiseStatus::AtRisk;
+            promise.risk = Some(why.clone());
+            promise.times_at_risk += 1;
+        }),
+        Fact::PromiseRecovered { promise_id, .. } => promise(customer, promise_id, |promise| {
+            promise.status = PromiseStatus::Made;
+            promise.risk = None;
+        }),
+        Fact::PromiseRevised { promise_id, version, due_at, .. } => promise(customer, promise_id, |promise| {
+            promise.version = *version;
+            promise.terms.due_at = *due_at;
+            promise.status = PromiseStatus::Made;
+            promise.risk = None;
+        }),
+        Fact::PromiseKept { promise_id, at, .. } => promise(customer, promise_id, |promise| {
+            promise.status = PromiseStatus::Kept;
+            promise.fulfilled_at = Some(*at);
+        }),
+        Fact::PromiseBroken { promise_id, cause, .. } => promise(customer, promise_id, |promise| {
+            promise.status = PromiseStatus::Broken;
+            promise.cause = Some(*cause);
+        }),
+        Fact::PromiseFulfilledLate { promise_id, at, .. } => {
+            promise(customer, promise_id, |promise| promise.fulfilled_at = Some(*at));
+        }
+        Fact::PromiseCorrected { promise_id, fulfilled_at, .. } => {
+            promise(customer, promise_id, |promise| {
+                promise.status = PromiseStatus::Kept;
+                promise.fulfilled_at = Some(*fulfilled_at);
+            });
+        }
+        Fact::PromiseWithdrawn { promise_id, .. } => {
+            promise(customer, promise_id, |promise| promise.status = PromiseStatus::Withdrawn);
+        }
+        Fact::PromiseExpired { promise_id, .. } => {
+            promise(customer, promise_id, |promise| promise.status = PromiseStatus::Expired);
+        }
+        Fact::ProfileMerged { into, .. } => customer.merged_into = Some(*into),
+        // The first replaced the whole state above; the others belong to the workspace.
+        Fact::ProfileErased { .. }
+        | Fact::SourceCreated { .. }
+        | Fact::SourceRevoked { .. }
+        | Fact::EffectsSwitched { .. }
+        | Fact::ImportStarted { .. }
+        | Fact::ImportFinished { .. }
+        | Fact::DeadLetterReplayed { .. } => {}
+    }
+}
+
+fn order<'a>(customer: &'a mut Customer, order_id: &str) -> &'a mut Order {
+    if !customer.orders.contains_key(order_id) {
+        customer.orders.insert(order_id.to_owned(), Order::default());
+    }
+    customer.orders.get_mut(order_id).expect("just inserted")
+}
+
+fn promise(customer: &mut Customer, promise_id: &str, change: impl FnOnce(&mut Promise)) {
+    if let Some(promise) = customer.promises.get_mut(promise_id) {
+        change(promise);
+    }
+}
+
+fn begin(customer: &mut Customer, terms: &PromiseTerms, status: PromiseStatus, timeline: TimelineId) {
+    customer
+        .promises
+        .entry(terms.promise_id.clone())
+        .and_modify(|promise| {
+            promise.status = status;
+            promise.terms = terms.clone();
+            promise.first_due_at = terms.due_at;
+            promise.timeline = timeline;
+        })
+        .or_insert_with(|| Promise {
+            terms: terms.clone(),
+            first_due_at: terms.due_at,
+            version: 1,
+            status,
+            timeline,
+            risk: None,
+            times_at_risk: 0,
+            cause: None,
+            fulfilled_at: None,
+        });
+}
+
+fn evolve_workspace(workspace: &mut Workspace, fact: &Fact) {
+    match fact {
+        Fact::SourceCreated { source, key_hash, at } => {
+            let new = Source { key_hash: *key_hash, created_at: *at, revoked_at: None };
+            workspace.sources.insert(source.clone(), new);
+        }
+        Fact::SourceRevoked { source, at } => {
+            if let Some(source) = workspace.sources.get_mut(source) {
+                source.revoked_at = Some(*at);
+            }
+        }
+        Fact::EffectsSwitched { on, .. } => workspace.effects_on = *on,
+        Fact::ImportStarted { timeline, name, at } => {
+            workspace.imports.entry(name.clone()).and_modify(|import| import.finished_at = None).or_insert(
+                Import {
+                    timeline: TimelineId(*timeline),
+                    started_at: *at,
+                    finished_at: None,
+                    events: 0,
+                    bad_rows: 0,
+                },
+            );
+        }
+        Fact::ImportFinished { timeline, at, events, bad_rows } => {
+            let of = workspace.imports.values_mut().find(|i| i.timeline == TimelineId(*timeline));
+            if let Some(import) = of {
+                import.finished_at = Some(*at);
+                import.events = *events;
+                import.bad_rows = *bad_rows;
+            }
+        }
+        _ => {}
+    }
+}

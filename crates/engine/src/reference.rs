@@ -1,0 +1,34 @@
+//! Data that every decision reads and no entity owns: versioned, published through the journal.
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reference {
+    pub version: u32,
+    /// A promise scored above this probability of being late is at risk.
+    pub at_risk_threshold: f64,
+}
+
+impl Default for Reference {
+    /// What holds until something is published.
+    fn default() -> Self {
+        Reference { version: 0, at_risk_threshold: 0.3 }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReferenceError {
+    #[error("at_risk_threshold is {0}; it is a probability, from 0 to 1")]
+    Threshold(String),
+}
+
+impl Reference {
+    pub fn check(&self) -> Result<(), ReferenceError> {
+        if (0.0..=1.0).contains(&self.at_risk_threshold) {
+            Ok(())
+        } else {
+            Err(ReferenceError::Threshold(self.at_risk_threshold.to_string()))
+        }
+    }
+}

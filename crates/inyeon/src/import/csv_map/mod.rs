@@ -1,0 +1,153 @@
+//! Any table: a map in YAML says which rows become which events. `docs/import.md` describes the format.
+//!
+//! Rows that make one event together (the lines of an invoice) are folded as they come and then put through a
+//! sort on disk by their group, so a group is found whole wherever its rows stand, with bounded memory.
+
+mod group;
+mod plan;
+mod run;
+mod spec;
+mod value;
+
+use std::path::{Path, PathBuf};
+
+use self::group::Groups;
+use self::plan::Plan;
+use self::run::{Run, Taken};
+pub use self::value::Source;
+use super::progress::Feed;
+use super::table::{Meter, Row, Rows};
+use super::{BadRowReason, ImportError, ImportEvent, Sink, Summary};
+
+/// A field that a map reads: its name, and its place among the map's fields so that a source need not look the
+/// name up for every row.
+#[derive(Clone, Debug)]
+pub struct Field {
+    name: String,
+    index: usize,
+}
+
+impl Field {
+    fn new(name: &str, index: usize) -> Self {
+        Field { name: name.to_owned(), index }
+    }
+
+    /// As the map writes it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its place in [`Map::fields`].
+    pub fn index(&self) -> usize {
+        self.index
+    }
+}
+
+/// A map that was checked and is ready to be used.
+#[derive(Clone, Debug)]
+pub struct Map {
+    plan: Plan,
+    file: String,
+}
+
+impl Map {
+    /// Reads a map from its file.
+    pub fn load(path: &Path) -> Result<Map, ImportError> {
+        let yaml = std::fs::read_to_string(path).map_err(|error| ImportError::read(path, error))?;
+        Map::parse(&yaml, &path.display().to_string())
+    }
+
+    /// Reads a map from its text; `file` is what errors call it.
+    pub fn parse(yaml: &str, file: &str) -> Result<Map, ImportError> {
+        Ok(Map { plan: plan::plan(yaml, file)?, file: file.to_owned() })
+    }
+
+    /// The id of the source: the keys of all events belong to it.
+    pub fn source(&self) -> &str {
+        &self.plan.source
+    }
+
+    /// The fields it reads.
+    pub fn fields(&self) -> &[Field] {
+        &self.plan.reading.fields
+    }
+
+    /// The events of a single row that is no part of a file: a webhook's request. Each group is complete with
+    /// the one row. Nothing comes of a row that the map skips.
+    pub fn events_of(&self, row: &dyn Source) -> Result<Vec<ImportEvent>, BadRowReason> {
+        let mut run = Run::new(&self.plan, None);
+        match run.stage(row)? {
+            Taken::Skipped => Ok(Vec::new()),
+            Taken::Staged => Ok(run.staged_events()),
+        }
+    }
+}
+
+/// What grouping may use while a table is read.
+#[derive(Clone, Debug)]
+pub struct ReadOptions {
+    /// A folder for spilled groups, which must exist; see [`super::sort`].
+    pub temp_dir: PathBuf,
+    /// Memory for them.
+    pub memory_bytes: usize,
+}
+
+impl ReadOptions {
+    /// With the default memory.
+    pub fn in_dir(temp_dir: impl Into<PathBuf>) -> Self {
+        ReadOptions { temp_dir: temp_dir.into(), memory_bytes: super::sort::MEMORY_BYTES_DEFAULT }
+    }
+}
+
+/// A row of a table with the places of a map's fields in it.
+struct TableRow<'r> {
+    row: &'r Row,
+    places: &'r [usize],
+}
+
+impl Source for TableRow<'_> {
+    fn field(&self, field: &Field) -> Option<&str> {
+        self.places.get(field.index).map(|&place| self.row.get(place))
+    }
+
+    fn line(&self) -> u64 {
+        self.row.line()
+    }
+}
+
+/// Reads a table by a map and delivers its events: those of single rows as they come, those of groups at the end.
+pub fn read(
+    table: &Path,
+    map: &Map,
+    options: &ReadOptions,
+    sink: &mut dyn Sink,
+) -> Result<Summary, ImportError> {
+    let meter = Meter::over(&[table])?;
+    let mut rows = Rows::open(table, map.plan.dialect, &meter)?;
+    let places: Vec<usize> = map
+        .fields()
+        .iter()
+        .map(|field| rows.column(field.name()).map_err(|error| error.read_by(&map.file)))
+        .collect::<Result<_, _>>()?;
+    let mut feed = Feed::new(sink, meter);
+    feed.begin_file(rows.file());
+    let mut run = Run::new(&map.plan, Some(rows.file()));
+    let mut groups = Groups::new(options);
+    let mut row = Row::default();
+    while let Some(read) = rows.next(&mut row)? {
+        if let Err(bad) = read {
+            feed.bad_row(bad)?;
+            continue;
+        }
+        match run.stage(&TableRow { row: &row, places: &places }) {
+            Ok(Taken::Staged) => {
+                feed.used();
+                run.commit(&mut groups, &mut feed)?;
+            }
+            Ok(Taken::Skipped) => feed.skipped(),
+            Err(reason) => feed.bad_row(rows.bad_row(&row, reason))?,
+        }
+    }
+    run.finish(groups, &mut feed)?;
+    Ok(feed.finish())
+}

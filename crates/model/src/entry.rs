@@ -1,0 +1,187 @@
+//! The journal's entries: in what order inputs counted, and what was decided.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::effect::{Effect, EffectKey, EffectResult};
+use crate::fact::Fact;
+use crate::id::{EntityId, IdentifierHash, KeyId, Position, TimelineId};
+use crate::profile::Profile;
+use crate::time::Time;
+
+/// Bytes that only the holder of a subject's key can read.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sealed<'a> {
+    pub key: KeyId,
+    /// Nonce, ciphertext and tag.
+    #[serde(borrow, with = "bytes_as_bytes")]
+    pub bytes: Cow<'a, [u8]>,
+}
+
+impl fmt::Debug for Sealed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sealed(key {}, {} bytes)", self.key.0, self.bytes.len())
+    }
+}
+
+mod bytes_as_bytes {
+    use std::borrow::Cow;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &Cow<'_, [u8]>, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_bytes(bytes)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Cow<'de, [u8]>, D::Error> {
+        <&'de [u8]>::deserialize(from).map(Cow::Borrowed)
+    }
+}
+
+/// What led to an outcome.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Cause {
+    /// The input with this intake sequence.
+    Input(u64),
+    /// The command entry at this journal sequence.
+    Command(u64),
+    /// A timer of the entity.
+    Timer(TimerId),
+    /// The mail with this key.
+    Mail(MailKey),
+    /// Starting or settling effects.
+    Effects,
+}
+
+/// The identity of one mail: the journal position of the outcome that sent it, and its place in that outcome.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct MailKey {
+    pub origin: Position,
+    pub index: u32,
+}
+
+/// A timer of an entity; unique within it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct TimerId(pub u64);
+
+/// What one entity tells another.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum MailBody {
+    /// The sender's profile now leads to the receiver: its summary, to be counted in.
+    ProfileAbsorbed {
+        from: EntityId,
+        profile: Profile,
+        /// Keys that the absorbed history is sealed with.
+        keys: Vec<KeyId>,
+    },
+    /// An input that the sender received is about an order or promise that the receiver owns.
+    SignalForwarded {
+        name: String,
+        properties: String,
+        timestamp: Time,
+        timeline: TimelineId,
+        now: Time,
+    },
+}
+
+/// What `decide` decided. Outcomes are durable before anything leaves.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Outcome {
+    Fact(Fact),
+    TimerSet { id: TimerId, due: Time, timeline: TimelineId, purpose: TimerPurpose },
+    TimerCleared { id: TimerId },
+    /// It fired; whatever it led to stands beside it.
+    TimerFired { id: TimerId },
+    Mail { to: EntityId, body: MailBody },
+    EffectRequested(Effect),
+    /// Wanted and not to be sent, with the reason (`import`).
+    EffectSuppressed { effect: Effect, reason: String },
+    EffectStarted { key: EffectKey },
+    EffectSettled { key: EffectKey, result: EffectResult },
+    /// Started, and nobody can say whether it arrived.
+    EffectUnknown { key: EffectKey },
+    /// An input that named something known and moved nothing, with the reason.
+    Ignored { reason: String },
+}
+
+/// What a timer is for.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum TimerPurpose {
+    /// The promise's deadline passes.
+    PromiseDeadline(String),
+    /// What was promised should have been handed over by now.
+    HandOver(String),
+    /// A quote ends.
+    QuoteExpiry(String),
+}
+
+/// What people and programs ask of an entity.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Command {
+    CreateSource { source: String, key_hash: [u8; 32] },
+    RevokeSource { source: String },
+    SwitchEffects { on: bool, reason: String },
+    StartImport { name: String },
+    FinishImport { name: String, events: u64, bad_rows: u64 },
+    /// Make everything about this customer unreadable.
+    Erase,
+    SettleEffect { key: EffectKey, result: EffectResult },
+    MarkEffectUnknown { key: EffectKey },
+    NoteDeadLetterReplayed { seq: u64 },
+}
+
+/// Why an input was passed over.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum SkipReason {
+    /// Folding it or deciding on it panicked; the text is the panic's.
+    Poison(String),
+    /// Its body could not be opened or read.
+    Unreadable(String),
+}
+
+impl fmt::Display for SkipReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SkipReason::Poison(text) => write!(f, "folding it failed: {text}"),
+            SkipReason::Unreadable(text) => write!(f, "its body could not be read: {text}"),
+        }
+    }
+}
+
+/// One entry of a partition's journal.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Entry<'a> {
+    /// Intake records `first..first + count` count from here on, less those at the offsets `duplicates`.
+    Applied { first: u64, count: u32, duplicates: Vec<u32> },
+    /// A command; the body is a [`Command`]. `request` is the caller's retry key.
+    Command {
+        entity: EntityId,
+        at: Time,
+        request: Option<IdentifierHash>,
+        #[serde(borrow)]
+        body: Sealed<'a>,
+    },
+    /// What was decided; the body is a list of [`Outcome`].
+    Outcome {
+        entity: EntityId,
+        cause: Cause,
+        /// The line of time that went on, and its clock.
+        timeline: TimelineId,
+        at: Time,
+        /// The version of the reference data that `decide` saw.
+        reference: u32,
+        #[serde(borrow)]
+        body: Sealed<'a>,
+    },
+    /// A mail reached its receiver. A second delivery of the same mail changes nothing.
+    Delivered { mail: MailKey, to: EntityId },
+    ClockAdvanced { timeline: TimelineId, to: Time },
+    /// A new version of the reference data, in its JSON form.
+    ReferencePublished { version: u32, body: Cow<'a, str> },
+    /// The intake record was passed over.
+    Skipped { seq: u64, reason: SkipReason },
+    /// A salvage put this in the place of an entry that was lost.
+    Lost,
+}

@@ -1,0 +1,198 @@
+//! What came to pass. Facts are journalled, change the state, and are all that the views follow.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::EntityId;
+use crate::money::Money;
+use crate::order::{CancelledBy, FulfillmentState, OrderLine, OrderState};
+use crate::promise::{BreakCause, PromiseTerms, RiskReason};
+use crate::time::Time;
+
+/// A fact about the entity whose outcome it is. Names read `noun.past_verb` outside ([`Fact::name`]).
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Fact {
+    OrderPlaced {
+        order_id: String,
+        at: Time,
+        region: Option<String>,
+        total: Option<Money>,
+        lines: Vec<OrderLine>,
+    },
+    OrderMoved {
+        order_id: String,
+        state: OrderState,
+        at: Time,
+    },
+    OrderCancelled {
+        order_id: String,
+        by: CancelledBy,
+        at: Time,
+        reason: Option<String>,
+        time_inferred: bool,
+    },
+    OrderRefunded {
+        order_id: String,
+        at: Time,
+        amount: Option<Money>,
+    },
+    PaymentCaptured {
+        order_id: String,
+        at: Time,
+        amount: Option<Money>,
+        method: Option<String>,
+        installments: Option<u32>,
+    },
+    FulfillmentMoved {
+        order_id: String,
+        state: FulfillmentState,
+        at: Time,
+        /// Share of the order that this reached, 0 to 1.
+        fraction: f64,
+        damaged: bool,
+    },
+    PromiseInquired {
+        terms: PromiseTerms,
+        at: Time,
+    },
+    PromiseQuoted {
+        terms: PromiseTerms,
+        at: Time,
+        expires_at: Time,
+    },
+    PromiseMade {
+        terms: PromiseTerms,
+        at: Time,
+    },
+    PromiseAtRisk {
+        promise_id: String,
+        at: Time,
+        why: RiskReason,
+    },
+    /// No longer at risk.
+    PromiseRecovered {
+        promise_id: String,
+        at: Time,
+    },
+    PromiseRevised {
+        promise_id: String,
+        at: Time,
+        /// 2 for the first revision.
+        version: u32,
+        due_at: Time,
+        reason: Option<String>,
+    },
+    PromiseKept {
+        promise_id: String,
+        /// When what was promised came to pass.
+        at: Time,
+        actual: Option<f64>,
+    },
+    PromiseBroken {
+        promise_id: String,
+        at: Time,
+        cause: BreakCause,
+    },
+    /// What was promised came to pass after the promise was broken.
+    PromiseFulfilledLate {
+        promise_id: String,
+        at: Time,
+        actual: Option<f64>,
+    },
+    /// Late evidence that a promise counted as broken had been kept in time.
+    PromiseCorrected {
+        promise_id: String,
+        at: Time,
+        fulfilled_at: Time,
+        actual: Option<f64>,
+    },
+    PromiseWithdrawn {
+        promise_id: String,
+        at: Time,
+        by: CancelledBy,
+        reason: Option<String>,
+    },
+    PromiseExpired {
+        promise_id: String,
+        at: Time,
+    },
+    ReviewGiven {
+        order_id: String,
+        review_id: String,
+        at: Time,
+        /// 1 to 5.
+        rating: u8,
+    },
+    /// This profile's identifiers now lead to another.
+    ProfileMerged {
+        into: EntityId,
+        at: Time,
+    },
+    /// Everything about the subject was made unreadable.
+    ProfileErased {
+        at: Time,
+    },
+    SourceCreated {
+        source: String,
+        key_hash: [u8; 32],
+        at: Time,
+    },
+    SourceRevoked {
+        source: String,
+        at: Time,
+    },
+    /// Sending and ordering were switched on or off.
+    EffectsSwitched {
+        on: bool,
+        at: Time,
+        reason: String,
+    },
+    ImportStarted {
+        timeline: u32,
+        name: String,
+        at: Time,
+    },
+    ImportFinished {
+        timeline: u32,
+        at: Time,
+        events: u64,
+        bad_rows: u64,
+    },
+    DeadLetterReplayed {
+        seq: u64,
+        at: Time,
+    },
+}
+
+impl Fact {
+    pub fn name(&self) -> &'static str {
+        match self {
+            Fact::OrderPlaced { .. } => "order.placed",
+            Fact::OrderMoved { .. } => "order.moved",
+            Fact::OrderCancelled { .. } => "order.cancelled",
+            Fact::OrderRefunded { .. } => "order.refunded",
+            Fact::PaymentCaptured { .. } => "payment.captured",
+            Fact::FulfillmentMoved { .. } => "fulfillment.moved",
+            Fact::PromiseInquired { .. } => "promise.inquired",
+            Fact::PromiseQuoted { .. } => "promise.quoted",
+            Fact::PromiseMade { .. } => "promise.made",
+            Fact::PromiseAtRisk { .. } => "promise.at_risk",
+            Fact::PromiseRecovered { .. } => "promise.recovered",
+            Fact::PromiseRevised { .. } => "promise.revised",
+            Fact::PromiseKept { .. } => "promise.kept",
+            Fact::PromiseBroken { .. } => "promise.broken",
+            Fact::PromiseFulfilledLate { .. } => "promise.fulfilled_late",
+            Fact::PromiseCorrected { .. } => "promise.corrected",
+            Fact::PromiseWithdrawn { .. } => "promise.withdrawn",
+            Fact::PromiseExpired { .. } => "promise.expired",
+            Fact::ReviewGiven { .. } => "review.given",
+            Fact::ProfileMerged { .. } => "profile.merged",
+            Fact::ProfileErased { .. } => "profile.erased",
+            Fact::SourceCreated { .. } => "source.created",
+            Fact::SourceRevoked { .. } => "source.revoked",
+            Fact::EffectsSwitched { .. } => "effects.switched",
+            Fact::ImportStarted { .. } => "import.started",
+            Fact::ImportFinished { .. } => "import.finished",
+            Fact::DeadLetterReplayed { .. } => "dead_letter.replayed",
+        }
+    }
+}

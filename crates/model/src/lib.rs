@@ -1,0 +1,36 @@
+//! The vocabulary that every other crate shares: ids, positions, events, journal entries, outcomes,
+//! promises, orders, money and time.
+//!
+//! Constructors validate; a value that exists is sound. Nothing here does I/O, reads a clock or draws a random
+//! number. Everything that is written to disk has its versioned form in [`codec`].
+
+pub mod codec;
+pub mod effect;
+pub mod entry;
+pub mod event;
+pub mod fact;
+pub mod id;
+pub mod intake;
+pub mod money;
+pub mod order;
+pub mod profile;
+pub mod promise;
+pub mod signal;
+pub mod time;
+
+pub use effect::{Effect, EffectKey, EffectKind, EffectResult};
+pub use entry::{
+    Cause, Command, Entry, MailBody, MailKey, Outcome, Sealed, SkipReason, TimerId, TimerPurpose,
+};
+pub use event::{Event, EventKind, Identifier};
+pub use fact::Fact;
+pub use id::{DedupeHash, EntityId, EntityKind, IdentifierHash, KeyId, LogKind, PartitionId, Position, TimelineId};
+pub use intake::{Dedupe, IntakeHeader, IntakeRecord, RecordKind, RejectedBody};
+pub use money::{Currency, Money};
+pub use order::{CancelledBy, FulfillmentState, OrderLine, OrderState};
+pub use promise::{
+    Basis, BreakCause, Comparator, PromiseKind, PromiseStatus, PromiseTerms, RiskReason, Target,
+};
+pub use profile::Profile;
+pub use signal::{Signal, SignalError};
+pub use time::Time;

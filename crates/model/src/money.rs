@@ -1,0 +1,125 @@
+//! Money as integer minor units beside an ISO 4217 currency.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A three-letter ISO 4217 code.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Currency([u8; 3]);
+
+impl Currency {
+    /// Three ASCII capital letters; whether the code is assigned is not checked.
+    pub fn new(code: &str) -> Option<Self> {
+        let bytes: [u8; 3] = code.as_bytes().try_into().ok()?;
+        bytes.iter().all(u8::is_ascii_uppercase).then_some(Currency(bytes))
+    }
+
+    pub fn code(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("built from ASCII capitals")
+    }
+
+    /// Decimal digits of the minor unit (ISO 4217 table A.1).
+    pub fn exponent(&self) -> u32 {
+        match self.code() {
+            "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX" | "UYI"
+            | "VND" | "VUV" | "XAF" | "XOF" | "XPF" => 0,
+            "BHD" | "IQD" | "JOD" | "KWD" | "LYD" | "OMR" | "TND" => 3,
+            "CLF" | "UYW" => 4,
+            _ => 2,
+        }
+    }
+}
+
+impl fmt::Debug for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+/// An amount in the currency's minor unit (cents, won, fils).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct Money {
+    pub minor: i64,
+    pub currency: Currency,
+}
+
+/// Why a text is not an amount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum MoneyError {
+    #[error("not a decimal number")]
+    NotDecimal,
+    #[error("more decimals than the currency's minor unit has")]
+    TooFine,
+    #[error("larger than an amount can be")]
+    TooLarge,
+}
+
+impl Money {
+    /// Reads a plain decimal (`-12.50`, no exponent, no grouping). Zeros past the minor unit are allowed.
+    pub fn parse(decimal: &str, currency: Currency) -> Result<Self, MoneyError> {
+        let text = decimal.trim();
+        let (negative, digits) = match text.strip_prefix('-') {
+            Some(rest) => (true, rest),
+            None => (false, text),
+        };
+        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+        let is_number = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
+        if whole.is_empty() || !is_number(whole) || !is_number(fraction) {
+            return Err(MoneyError::NotDecimal);
+        }
+        let exponent = currency.exponent() as usize;
+        let (minor_digits, rest) = fraction.split_at(fraction.len().min(exponent));
+        if rest.bytes().any(|b| b != b'0') {
+            return Err(MoneyError::TooFine);
+        }
+        let scale = 10_i64.pow((exponent - minor_digits.len()) as u32);
+        let parse = |s: &str| if s.is_empty() { Ok(0) } else { s.parse::<i64>() };
+        let whole = parse(whole).map_err(|_| MoneyError::TooLarge)?;
+        let part = parse(minor_digits).map_err(|_| MoneyError::TooLarge)?;
+        let minor = whole
+            .checked_mul(10_i64.pow(exponent as u32))
+            .and_then(|w| w.checked_add(part * scale))
+            .ok_or(MoneyError::TooLarge)?;
+        Ok(Money { minor: if negative { -minor } else { minor }, currency })
+    }
+}
+
+impl fmt::Display for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let exponent = self.currency.exponent() as usize;
+        let unit = 10_u64.pow(exponent as u32);
+        let (sign, size) = (if self.minor < 0 { "-" } else { "" }, self.minor.unsigned_abs());
+        write!(f, "{} {sign}{}", self.currency.code(), size / unit)?;
+        if exponent > 0 {
+            write!(f, ".{:0exponent$}", size % unit)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_read_in_the_minor_unit_of_their_currency() {
+        let check = |text: &str, code: &str, expect: Result<i64, MoneyError>| {
+            let currency = Currency::new(code).unwrap();
+            assert_eq!(Money::parse(text, currency).map(|m| m.minor), expect, "{text} {code}");
+        };
+        check("49.90", "BRL", Ok(4990));
+        check("49.9", "BRL", Ok(4990));
+        check("-0.05", "EUR", Ok(-5));
+        check("1200", "KRW", Ok(1200));
+        check("1200.00", "KRW", Ok(1200));
+        check("1.234", "KWD", Ok(1234));
+        check("1200.5", "KRW", Err(MoneyError::TooFine));
+        check("1e3", "USD", Err(MoneyError::NotDecimal));
+        check("", "USD", Err(MoneyError::NotDecimal));
+        check(".5", "USD", Err(MoneyError::NotDecimal));
+        check("99999999999999999999", "USD", Err(MoneyError::TooLarge));
+        assert_eq!(Money { minor: -1205, currency: Currency::new("USD").unwrap() }.to_string(), "USD -12.05");
+        assert_eq!(Currency::new("usd"), None);
+    }
+}

@@ -1,0 +1,1263 @@
+//! The fold of one partition: in what order inputs count, what is decided, and the state that follows.
+//!
+//! [`Fold::apply`] and its siblings run live: they decide, journal and evolve. [`Fold::replay`] runs a journalled
+//! entry: it only evolves. Both pass through the same `evolve_*` functions, so that a replay reaches the same
+//! bytes. Nothing here waits, writes a file or reads a clock.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use engine::{Change as Step, Context, EffectState, Entity, Observed, Reference, Stimulus, decide, evolve};
+use model::codec::Stored;
+use model::{
+    Cause, Command, Dedupe, DedupeHash, EntityId, Entry, Event, EventKind, Fact, Identifier, IdentifierHash,
+    IntakeRecord, KeyId, MailBody, MailKey, Outcome, PartitionId, Position, RecordKind, RejectedBody,
+    Signal, SkipReason, Time, TimelineId, TimerId,
+};
+use rustc_hash::{FxHashMap, FxHashSet};
+use serde::{Deserialize, Serialize};
+use store::{Checkpoint, IdentityRow, Keys, StateError};
+use views::Change;
+
+use crate::base::{Base, seal_snapshot};
+use crate::logs::{BodyError, HistoryError, Logs, open_outcomes};
+
+/// The fold cannot go on; nothing that a single input contains leads here.
+#[derive(Debug, thiserror::Error)]
+pub enum FoldError {
+    #[error(transparent)]
+    State(#[from] StateError),
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    #[error("journal entry {seq} cannot be opened")]
+    Body { seq: u64, source: BodyError },
+}
+
+/// Where one step of an entity's history stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Trace {
+    Input { intake: u64 },
+    Outcome,
+    Mail(MailKey),
+}
+
+/// A step of an entity's history with the journal sequence at which it counted.
+pub type Trail = Vec<(u64, Trace)>;
+
+struct Cached {
+    entity: Entity,
+    /// Steps since the checkpoint that `Base` has.
+    trail: Trail,
+    /// Changed since the last checkpoint was collected.
+    dirty: bool,
+    /// The checkpoint round in which it was last used.
+    used: u64,
+}
+
+/// What is kept of messages and identifiers between a change and its checkpoint.
+struct Overlay<K, V> {
+    now: FxHashMap<K, V>,
+    /// Handed to a checkpoint that has not come back yet.
+    leaving: FxHashMap<K, V>,
+}
+
+impl<K: Eq + std::hash::Hash + Copy, V: Copy> Overlay<K, V> {
+    fn new() -> Self {
+        Overlay { now: FxHashMap::default(), leaving: FxHashMap::default() }
+    }
+
+    fn get(&self, key: &K) -> Option<V> {
+        self.now.get(key).or_else(|| self.leaving.get(key)).copied()
+    }
+
+    fn hand_over(&mut self) -> Vec<(K, V)> {
+        self.leaving = std::mem::take(&mut self.now);
+        self.leaving.iter().map(|(k, v)| (*k, *v)).collect()
+    }
+}
+
+/// The fold's own state that is no entity's.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Own {
+    clocks: BTreeMap<TimelineId, Time>,
+    reference: Option<String>,
+    /// Sent and not yet delivered.
+    mail: BTreeMap<MailKey, (EntityId, MailBody)>,
+    /// The last intake sequence that counted.
+    applied_to: u64,
+    applied: u64,
+    duplicates: u64,
+}
+
+/// How a mail travels.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Delivery {
+    /// Before the commit that sends it: what an embedded store does.
+    BeforeCommit,
+    /// Only when [`Fold::deliver`] is called. For simulations.
+    ByHand,
+}
+
+/// Counters that the outside may see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    pub applied: u64,
+    pub duplicates: u64,
+    pub applied_to: u64,
+}
+
+pub struct Fold {
+    partition: PartitionId,
+    keys: Arc<Keys>,
+    base: Base,
+    logs: Logs,
+    own: Own,
+    reference: Reference,
+    entities: FxHashMap<EntityId, Cached>,
+    identities: Overlay<IdentifierHash, Option<IdentityRow>>,
+    /// Rows read from the base, so that a busy identifier is looked up once.
+    identities_read: FxHashMap<IdentifierHash, Option<IdentityRow>>,
+    seen: Overlay<DedupeHash, i64>,
+    permanent: Overlay<DedupeHash, ()>,
+    wakes: BTreeSet<(TimelineId, Time, EntityId, TimerId)>,
+    /// Effects that are requested, started or unknown.
+    effects: BTreeSet<(EntityId, String)>,
+    erased_keys: Vec<KeyId>,
+    delivery: Delivery,
+    /// Entries decided and not yet handed over, encoded, the first with sequence `pending_from`.
+    pending: Vec<Vec<u8>>,
+    pending_from: u64,
+    /// The `Applied` entry that is still growing; its sequence is the next one.
+    range: Option<(u64, u32, Vec<u32>)>,
+    changes: Vec<(u64, Change)>,
+    touched: FxHashSet<EntityId>,
+    /// Lines of time whose clock moved since the views were told.
+    moved: BTreeSet<TimelineId>,
+    round: u64,
+    cache_max: usize,
+}
+
+/// What became durable work of a commit.
+pub struct Batch {
+    /// Encoded journal entries in order.
+    pub entries: Vec<Vec<u8>>,
+    /// The sequence of the last of them (or of the one before, where there is none).
+    pub last_seq: u64,
+    pub changes: Vec<(u64, Change)>,
+}
+
+impl Fold {
+    /// A fold that stands on `base`, whose checkpoint reflects the journal up to `base_seq`.
+    pub fn new(
+        partition: PartitionId,
+        keys: Arc<Keys>,
+        base: Base,
+        base_seq: u64,
+        logs: Logs,
+        cache_max: usize,
+    ) -> Result<Self, FoldError> {
+        let mut fold = Fold {
+            partition,
+            keys,
+            base,
+            logs,
+            own: Own::default(),
+            reference: Reference::default(),
+            entities: FxHashMap::default(),
+            identities: Overlay::new(),
+            identities_read: FxHashMap::default(),
+            seen: Overlay::new(),
+            permanent: Overlay::new(),
+            wakes: BTreeSet::new(),
+            effects: BTreeSet::new(),
+            erased_keys: Vec::new(),
+            delivery: Delivery::BeforeCommit,
+            pending: Vec::new(),
+            pending_from: base_seq + 1,
+            range: None,
+            changes: Vec::new(),
+            touched: FxHashSet::default(),
+            moved: BTreeSet::new(),
+            round: 0,
+            cache_max: cache_max.max(1),
+        };
+        fold.load_own()?;
+        Ok(fold)
+    }
+
+    fn load_own(&mut self) -> Result<(), FoldError> {
+        let Base::Checkpoint(state) = &self.base else { return Ok(()) };
+        if let Some(bytes) = state.fold()?
+            && let Ok(opened) =
+                self.keys.open_sealed(&model::Sealed { key: KeyId::STORE, bytes: bytes.as_slice().into() })
+            && let Ok(own) = postcard::from_bytes::<Own>(&opened)
+        {
+            self.own = own;
+        }
+        if let Some(published) = &self.own.reference {
+            self.reference = serde_json::from_str(published).unwrap_or_default();
+        }
+        let mut entities = Vec::new();
+        let keys = &self.keys;
+        state.entities(|id, sealed| {
+            if let Some(Entity::Customer(customer)) = crate::base::open_snapshot(keys, sealed) {
+                entities.push((id, waiting(&customer)));
+                if customer.erased_at.is_some() {
+                    self.erased_keys.extend(&customer.keys);
+                }
+            }
+        })?;
+        for (id, (timers, effects)) in entities {
+            self.wakes.extend(timers.into_iter().map(|(timeline, due, timer)| (timeline, due, id, timer)));
+            self.effects.extend(effects.into_iter().map(|key| (id, key)));
+        }
+        Ok(())
+    }
+
+    pub fn set_delivery(&mut self, delivery: Delivery) {
+        self.delivery = delivery;
+    }
+
+    pub fn counters(&self) -> Counters {
+        Counters {
+            applied: self.own.applied,
+            duplicates: self.own.duplicates,
+            applied_to: self.own.applied_to,
+        }
+    }
+
+    pub fn reference(&self) -> &Reference {
+        &self.reference
+    }
+
+    pub fn clock(&self, timeline: TimelineId) -> Time {
+        self.own.clocks.get(&timeline).copied().unwrap_or(Time::MIN)
+    }
+
+    /// When the next timer of a line of time is due.
+    pub fn next_wake(&self, timeline: TimelineId) -> Option<Time> {
+        self.wakes.range((timeline, Time::MIN, FIRST_ENTITY, TimerId(0))..).next().and_then(
+            |(of, due, ..)| (*of == timeline).then_some(*due),
+        )
+    }
+
+    /// Keys of erased subjects; destroying one twice is destroying it once.
+    pub fn take_erased_keys(&mut self) -> Vec<KeyId> {
+        std::mem::take(&mut self.erased_keys)
+    }
+
+    // ---- live -------------------------------------------------------------------------------------------------
+
+    /// Counts the next intake record. Records come in the order of their sequences.
+    pub fn apply(&mut self, seq: u64) -> Result<(), FoldError> {
+        debug_assert_eq!(seq, self.own.applied_to + 1);
+        let header = self.logs.intake(seq, |record| {
+            (record.header.dedupe, record.header.timeline, record.header.at, record.header.received_at)
+        })?;
+        let (dedupe, timeline, at, received_at) = header;
+        if self.is_duplicate(dedupe)? {
+            self.extend_range(seq, true);
+            self.own.applied_to = seq;
+            self.own.duplicates += 1;
+            return Ok(());
+        }
+        self.advance_clock(timeline, at)?;
+        match self.count_input(seq, Mode::Live)? {
+            Counted::Yes(follow_up) => {
+                self.remember(dedupe, received_at);
+                self.extend_range(seq, false);
+                self.own.applied_to = seq;
+                self.own.applied += 1;
+                let now = self.clock(timeline);
+                for (id, into) in follow_up.merges {
+                    let outcomes = self.ask(id, &Stimulus::MergeInto(into), now, timeline)?;
+                    self.journal_outcomes(id, Cause::Input(seq), timeline, now, outcomes, None)?;
+                }
+                if let Some((id, key, outcomes)) = follow_up.decided {
+                    self.journal_outcomes(id, Cause::Input(seq), timeline, now, outcomes, Some(key))?;
+                }
+            }
+            Counted::No(reason) => {
+                self.remember(dedupe, received_at);
+                self.push(&Entry::Skipped { seq, reason: reason.clone() });
+                self.note_skipped(seq, &reason);
+                self.own.applied_to = seq;
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves a clock, firing what is due in the order (due, id).
+    fn advance_clock(&mut self, timeline: TimelineId, to: Time) -> Result<(), FoldError> {
+        while let Some(due) = self.next_wake(timeline).filter(|due| *due <= to) {
+            let wake = *self
+                .wakes
+                .range((timeline, due, FIRST_ENTITY, TimerId(0))..)
+                .next()
+                .expect("just seen");
+            let (_, due, id, timer) = wake;
+            let now = due.max(self.clock(timeline));
+            let outcomes = self.ask(id, &Stimulus::Timer(timer), now, timeline)?;
+            self.journal_outcomes(id, Cause::Timer(timer), timeline, now, outcomes, None)?;
+            // Whatever was decided, a timer fires once.
+            self.wakes.remove(&wake);
+        }
+        self.set_clock(timeline, to);
+        Ok(())
+    }
+
+    /// The clock of the live line of time moves without an input. Journalled only where it led to something.
+    pub fn tick(&mut self, to: Time) -> Result<(), FoldError> {
+        if self.next_wake(TimelineId::LIVE).is_some_and(|due| due <= to) {
+            self.advance_clock(TimelineId::LIVE, to)?;
+            self.push(&Entry::ClockAdvanced { timeline: TimelineId::LIVE, to });
+        }
+        Ok(())
+    }
+
+    /// Gives a command to an entity and returns what it led to.
+    pub fn command(
+        &mut self,
+        entity: EntityId,
+        command: &Command,
+        at: Time,
+    ) -> Result<Vec<Outcome>, FoldError> {
+        self.advance_clock(TimelineId::LIVE, at)?;
+        let now = self.clock(TimelineId::LIVE);
+        let key = if *command == Command::Erase { KeyId::STORE } else { self.key_of(entity)? };
+        let body = self.seal(key, &command.encode());
+        self.push(&Entry::Command { entity, at: now, request: None, body });
+        let cause = Cause::Command(self.last_seq());
+        let outcomes = self.ask(entity, &Stimulus::Command(command), now, TimelineId::LIVE)?;
+        self.journal_outcomes(entity, cause, TimelineId::LIVE, now, outcomes.clone(), Some(key))?;
+        Ok(outcomes)
+    }
+
+    /// Asks the owners whether the requested effects may start; returns those that may. They must be durable as
+    /// started before anything leaves.
+    pub fn start_effects(&mut self, limit: usize) -> Result<Vec<(EntityId, model::Effect)>, FoldError> {
+        let requested: Vec<_> = self.effects.iter().cloned().collect();
+        let mut started = Vec::new();
+        let now = self.clock(TimelineId::LIVE);
+        for (id, key) in requested {
+            if started.len() >= limit {
+                break;
+            }
+            let outcomes = self.ask(id, &Stimulus::StartEffect(&key), now, TimelineId::LIVE)?;
+            if outcomes.is_empty() {
+                continue;
+            }
+            let starts = outcomes.iter().any(|o| matches!(o, Outcome::EffectStarted { .. }));
+            self.journal_outcomes(id, Cause::Effects, TimelineId::LIVE, now, outcomes, None)?;
+            if starts && let Some(effect) = self.effect(id, &key)? {
+                started.push((id, effect));
+            }
+        }
+        Ok(started)
+    }
+
+    /// Effects that had started when the last process ended: nobody knows whether they arrived.
+    pub fn started_effects(&mut self) -> Result<Vec<(EntityId, String)>, FoldError> {
+        let mut found = Vec::new();
+        for (id, key) in self.effects.clone() {
+            let customer = self.entity(id)?.customer().and_then(|c| c.effects.get(&key));
+            if customer.is_some_and(|r| matches!(r.state, EffectState::Started | EffectState::Unknown)) {
+                found.push((id, key));
+            }
+        }
+        Ok(found)
+    }
+
+    fn effect(&mut self, id: EntityId, key: &str) -> Result<Option<model::Effect>, FoldError> {
+        let customer = self.entity(id)?.customer();
+        Ok(customer.and_then(|c| c.effects.get(key)).map(|record| record.effect.clone()))
+    }
+
+    /// Publishes reference data: every later decision sees it.
+    pub fn publish_reference(&mut self, reference: &Reference) {
+        let body = serde_json::to_string(reference).expect("plain data serialises");
+        self.push(&Entry::ReferencePublished { version: reference.version, body: Cow::Borrowed(&body) });
+        self.reference = reference.clone();
+        self.own.reference = Some(body);
+    }
+
+    /// The mails that are under way.
+    pub fn mail_waiting(&self) -> Vec<MailKey> {
+        self.own.mail.keys().copied().collect()
+    }
+
+    /// Delivers a mail; a second time is none. `keep` leaves it under way, to be delivered again.
+    pub fn deliver(&mut self, key: MailKey, keep: bool) -> Result<(), FoldError> {
+        let Some((to, body)) = self.own.mail.get(&key).cloned() else { return Ok(()) };
+        self.push(&Entry::Delivered { mail: key, to });
+        let seq = self.last_seq();
+        let first_time = self.evolve_mail(to, key, &body, seq)?;
+        if !keep {
+            self.own.mail.remove(&key);
+        }
+        if !first_time {
+            return Ok(());
+        }
+        let (timeline, now) = match &body {
+            MailBody::SignalForwarded { timeline, now, .. } => (*timeline, (*now).max(self.clock(*timeline))),
+            MailBody::ProfileAbsorbed { .. } => (TimelineId::LIVE, self.clock(TimelineId::LIVE)),
+        };
+        if let MailBody::SignalForwarded { .. } = &body {
+            let outcomes = self.ask(to, &Stimulus::Mail(&body), now, timeline)?;
+            self.journal_outcomes(to, Cause::Mail(key), timeline, now, outcomes, None)?;
+        }
+        Ok(())
+    }
+
+    /// Takes what must become durable now. Mail that is due before a commit is delivered first.
+    pub fn take_batch(&mut self) -> Result<Batch, FoldError> {
+        if self.delivery == Delivery::BeforeCommit {
+            while let Some(key) = self.own.mail.keys().next().copied() {
+                self.deliver(key, false)?;
+            }
+        }
+        self.close_range();
+        let last_seq = self.last_seq();
+        let entries = std::mem::take(&mut self.pending);
+        self.pending_from += entries.len() as u64;
+        if let Logs::Memory { journal, .. } = &mut self.logs {
+            journal.extend(entries.iter().cloned());
+        }
+        self.note_touched(last_seq);
+        Ok(Batch { entries, last_seq, changes: std::mem::take(&mut self.changes) })
+    }
+
+    // ---- replay -----------------------------------------------------------------------------------------------
+
+    /// Runs one journalled entry again: only evolves.
+    pub fn replay(&mut self, seq: u64) -> Result<(), FoldError> {
+        debug_assert_eq!(seq, self.pending_from);
+        let entry = self.logs.journal(seq, into_owned)?;
+        self.pending_from = seq + 1;
+        match entry {
+            Entry::Applied { first, count, duplicates } => {
+                for offset in 0..count {
+                    let intake = first + u64::from(offset);
+                    if duplicates.binary_search(&offset).is_ok() {
+                        self.own.duplicates += 1;
+                    } else {
+                        let (dedupe, timeline, at, received_at) = self.logs.intake(intake, |r| {
+                            (r.header.dedupe, r.header.timeline, r.header.at, r.header.received_at)
+                        })?;
+                        self.set_clock(timeline, at);
+                        self.remember(dedupe, received_at);
+                        self.own.applied += 1;
+                        self.count_input(intake, Mode::Replay(seq))?;
+                    }
+                    self.own.applied_to = intake;
+                }
+            }
+            Entry::Outcome { entity, timeline, at, body, .. } => {
+                self.set_clock(timeline, at);
+                match open_outcomes(&self.keys, &body) {
+                    Ok(outcomes) => self.evolve_outcomes(entity, timeline, &outcomes, seq)?,
+                    Err(BodyError::Open(store::OpenError::Erased)) => {}
+                    Err(source) => return Err(FoldError::Body { seq, source }),
+                }
+            }
+            Entry::Delivered { mail, to } => {
+                if let Some((_, body)) = self.own.mail.remove(&mail) {
+                    self.evolve_mail(to, mail, &body, seq)?;
+                }
+            }
+            Entry::ClockAdvanced { timeline, to } => self.set_clock(timeline, to),
+            Entry::Command { at, .. } => self.set_clock(TimelineId::LIVE, at),
+            Entry::ReferencePublished { body, .. } => {
+                self.reference = serde_json::from_str(&body).unwrap_or_default();
+                self.own.reference = Some(body.into_owned());
+            }
+            Entry::Skipped { seq: intake, reason } => {
+                let (dedupe, timeline, at, received_at) = self.logs.intake(intake, |r| {
+                    (r.header.dedupe, r.header.timeline, r.header.at, r.header.received_at)
+                })?;
+                self.set_clock(timeline, at);
+                self.remember(dedupe, received_at);
+                self.own.applied_to = intake;
+                self.changes.push((seq, skipped(intake, &reason)));
+            }
+            Entry::Lost => {}
+        }
+        Ok(())
+    }
+
+    /// What the views learn from entries replayed since the last call.
+    pub fn take_replayed_changes(&mut self) -> Vec<(u64, Change)> {
+        let last = self.pending_from - 1;
+        self.note_touched(last);
+        std::mem::take(&mut self.changes)
+    }
+
+    // ---- both -------------------------------------------------------------------------------------------------
+
+    /// Lets an input reach its profile. Live, it also decides; nothing is kept of an input that panics.
+    fn count_input(&mut self, seq: u64, mode: Mode) -> Result<Counted, FoldError> {
+        let (kind, source, timeline, at, key, opened) = self.logs.intake(seq, |record: IntakeRecord<'_>| {
+            let header = record.header;
+            let opened = self.keys.open_sealed(&record.body);
+            let source = header.source.into_owned();
+            (header.kind, source, header.timeline, header.received_at, record.body.key, opened)
+        })?;
+        let counted_at = match mode {
+            Mode::Live => self.next_seq(),
+            Mode::Replay(seq) => seq,
+        };
+        let nothing = Ok(Counted::Yes(FollowUp::default()));
+        let body = match opened {
+            Ok(body) => body,
+            Err(store::OpenError::Erased) => return nothing,
+            Err(error) => return Ok(Counted::No(SkipReason::Unreadable(error.to_string()))),
+        };
+        if kind == RecordKind::Rejected {
+            match RejectedBody::decode(&body) {
+                Ok(rejected) => self.changes.push((counted_at, dead_letter(seq, source, at, &rejected))),
+                Err(error) => return Ok(Counted::No(SkipReason::Unreadable(error.to_string()))),
+            }
+            return nothing;
+        }
+        let event = match Event::decode(&body) {
+            Ok(event) => event,
+            Err(error) => return Ok(Counted::No(SkipReason::Unreadable(error.to_string()))),
+        };
+        let plan = self.resolve(&event, seq)?;
+        let Some(id) = plan.entity else { return nothing };
+        self.load(id)?;
+        let signal = match (mode, event.kind) {
+            (Mode::Live, EventKind::Track) => Signal::parse(&event.name, event.properties.as_deref()),
+            _ => None,
+        };
+        let owner = match &signal {
+            Some(Ok(signal)) => self.owner_elsewhere(id, signal)?,
+            _ => None,
+        };
+        let now = self.clock(timeline);
+        let effects_on = self.effects_on()?;
+        let context = Context { now, timeline, reference: &self.reference, effects_on };
+        let entity = &mut self.entities.get_mut(&id).expect("loaded above").entity;
+        let attempt = catch_unwind(AssertUnwindSafe(|| {
+            #[cfg(feature = "faults")]
+            poison(&event);
+            evolve(entity, &Step::Input(&Observed { event: &event, source: &source, key }));
+            signal.as_ref().map(|signal| {
+                let stimulus = Stimulus::Signal {
+                    name: &event.name,
+                    signal: signal.as_ref(),
+                    at: event.timestamp,
+                    properties: event.properties.as_deref(),
+                    owner,
+                };
+                decide(entity, &stimulus, &context)
+            })
+        }));
+        let decided = match attempt {
+            Ok(decided) => decided,
+            Err(panic) => {
+                // The entity may be half changed: what is sound of it is folded again.
+                self.reload(id)?;
+                return Ok(Counted::No(SkipReason::Poison(panic_text(panic.as_ref()))));
+            }
+        };
+        self.leave_trace(id, counted_at, Trace::Input { intake: seq });
+        for (hash, entity) in plan.bind {
+            self.bind(hash, entity);
+        }
+        let decided = decided.filter(|outcomes| !outcomes.is_empty()).map(|outcomes| (id, key, outcomes));
+        Ok(Counted::Yes(FollowUp { merges: plan.merges, decided }))
+    }
+
+    /// To whom the event belongs, and which identifiers that ties together.
+    fn resolve(&mut self, event: &Event<'_>, seq: u64) -> Result<Plan, FoldError> {
+        let hash = |fold: &Fold, id: &Identifier<'_>| fold.keys.hash_identifier(id);
+        let user = event.user_id.as_deref().map(Identifier::User);
+        let device = event.anonymous_id.as_deref().map(Identifier::Anonymous);
+        let mut plan = Plan::default();
+        let fresh = EntityId::customer(self.partition, seq);
+        let known_user = match &user {
+            Some(id) => self.find(hash(self, id), &mut plan)?,
+            None => None,
+        };
+        let known_device = match &device {
+            Some(id) => self.find(hash(self, id), &mut plan)?,
+            None => None,
+        };
+        let entity = match (&user, &device) {
+            (None, None) => return Ok(plan),
+            (None, Some(_)) => known_device.unwrap_or(fresh),
+            (Some(_), _) => match (known_user, known_device) {
+                (Some(known), _) => known,
+                // The device's visitor turns out to be somebody: the history is theirs.
+                (None, Some(visitor)) if !self.has_user(visitor)? => visitor,
+                (None, _) => fresh,
+            },
+        };
+        if let Some(id) = &user
+            && known_user != Some(entity)
+        {
+            plan.bind.push((hash(self, id), entity));
+        }
+        if let Some(id) = &device
+            && known_device != Some(entity)
+        {
+            // A device that somebody else used before goes with its present user; the two people stay two.
+            if let Some(visitor) = known_device
+                && user.is_some()
+                && !self.has_user(visitor)?
+            {
+                plan.merges.push((visitor, entity));
+            }
+            plan.bind.push((hash(self, id), entity));
+        }
+        if event.kind == EventKind::Alias
+            && let (Some(previous), Some(_)) = (event.previous_id.as_deref(), &user)
+        {
+            // The old name may be a device's or a user's.
+            for previous in [Identifier::User(previous), Identifier::Anonymous(previous)] {
+                let previous = hash(self, &previous);
+                match self.find(previous, &mut plan)? {
+                    Some(other) if other != entity => plan.merges.push((other, entity)),
+                    Some(_) => {}
+                    None => plan.bind.push((previous, entity)),
+                }
+            }
+        }
+        plan.entity = Some(entity);
+        Ok(plan)
+    }
+
+    /// The profile that an identifier leads to, past merges; a shortcut is planned where there was one.
+    fn find(&mut self, hash: IdentifierHash, plan: &mut Plan) -> Result<Option<EntityId>, FoldError> {
+        let Some(first) = self.identity(hash)? else { return Ok(None) };
+        let mut id = first;
+        while let Some(next) = self.entity(id)?.customer().and_then(|customer| customer.merged_into) {
+            id = next;
+        }
+        if id != first {
+            plan.bind.push((hash, id));
+        }
+        Ok(Some(id))
+    }
+
+    fn has_user(&mut self, id: EntityId) -> Result<bool, FoldError> {
+        Ok(self.entity(id)?.customer().is_some_and(|customer| !customer.profile.user_ids.is_empty()))
+    }
+
+    fn identity(&mut self, hash: IdentifierHash) -> Result<Option<EntityId>, FoldError> {
+        if let Some(row) = self.identities.get(&hash).or_else(|| self.identities_read.get(&hash).copied()) {
+            return Ok(row.map(|row| row.entity));
+        }
+        let row = self.base.identity(hash)?;
+        if self.identities_read.len() >= self.cache_max * 4 {
+            self.identities_read.clear();
+        }
+        self.identities_read.insert(hash, row);
+        Ok(row.map(|row| row.entity))
+    }
+
+    fn bind(&mut self, hash: IdentifierHash, entity: EntityId) {
+        self.identities.now.insert(hash, Some(IdentityRow { entity }));
+    }
+
+    /// The other customer who owns the order or promise that a signal is about, where this one does not.
+    fn owner_elsewhere(&mut self, id: EntityId, signal: &Signal) -> Result<Option<EntityId>, FoldError> {
+        if matches!(signal, Signal::OrderPlaced { .. }) {
+            return Ok(None);
+        }
+        let (order, promise) = signal.refers_to();
+        let order = order.or_else(|| promise.and_then(|promise| promise.strip_prefix("order:")));
+        let Some(customer) = self.entity(id)?.customer() else { return Ok(None) };
+        let here = promise.is_some_and(|p| customer.promises.contains_key(p))
+            || order.is_some_and(|o| customer.orders.contains_key(o));
+        if here {
+            return Ok(None);
+        }
+        let named = [promise.map(Identifier::Promise), order.map(Identifier::Order)];
+        for identifier in named.into_iter().flatten() {
+            let hash = self.keys.hash_identifier(&identifier);
+            if let Some(owner) = self.identity(hash)? {
+                return Ok(Some(owner));
+            }
+        }
+        Ok(None)
+    }
+
+    fn effects_on(&mut self) -> Result<bool, FoldError> {
+        Ok(self.entity(EntityId::workspace())?.workspace().is_some_and(|workspace| workspace.effects_on))
+    }
+
+    fn ask(
+        &mut self,
+        id: EntityId,
+        stimulus: &Stimulus<'_>,
+        now: Time,
+        timeline: TimelineId,
+    ) -> Result<Vec<Outcome>, FoldError> {
+        let effects_on = self.effects_on()?;
+        self.load(id)?;
+        let context = Context { now, timeline, reference: &self.reference, effects_on };
+        let entity = &self.entities[&id].entity;
+        let decided = catch_unwind(AssertUnwindSafe(|| decide(entity, stimulus, &context)));
+        Ok(decided.unwrap_or_else(|panic| {
+            let mut outcomes = Vec::new();
+            if let Stimulus::Timer(id) = stimulus {
+                outcomes.push(Outcome::TimerFired { id: *id });
+            }
+            let reason = format!("deciding failed: {}", panic_text(panic.as_ref()));
+            outcomes.push(Outcome::Ignored { reason });
+            outcomes
+        }))
+    }
+
+    /// Journals what was decided and lets it count.
+    fn journal_outcomes(
+        &mut self,
+        entity: EntityId,
+        cause: Cause,
+        timeline: TimelineId,
+        at: Time,
+        outcomes: Vec<Outcome>,
+        key: Option<KeyId>,
+    ) -> Result<(), FoldError> {
+        if outcomes.is_empty() {
+            return Ok(());
+        }
+        let key = match key {
+            Some(key) => key,
+            None => self.key_of(entity)?,
+        };
+        let body = self.seal(key, &outcomes.encode());
+        let reference = self.reference.version;
+        self.push(&Entry::Outcome { entity, cause, timeline, at, reference, body });
+        let seq = self.last_seq();
+        self.evolve_outcomes(entity, timeline, &outcomes, seq)
+    }
+
+    fn evolve_outcomes(
+        &mut self,
+        id: EntityId,
+        timeline: TimelineId,
+        outcomes: &[Outcome],
+        seq: u64,
+    ) -> Result<(), FoldError> {
+        self.load(id)?;
+        for (index, outcome) in outcomes.iter().enumerate() {
+            if let Outcome::Fact(Fact::ProfileErased { .. }) = outcome {
+                self.forget_identity(id)?;
+            }
+            let entity = &mut self.entities.get_mut(&id).expect("loaded above").entity;
+            let before = self_timer(entity, outcome);
+            let step = Step::Outcome { outcome, timeline };
+            if catch_unwind(AssertUnwindSafe(|| evolve(entity, &step))).is_err() {
+                // Every outcome can be applied to every state; one that cannot is passed over on each replay alike.
+                self.reload(id)?;
+                continue;
+            }
+            self.follow(id, outcome, before, MailKey {
+                origin: Position::new(self.partition, seq),
+                index: index as u32,
+            })?;
+            if let Outcome::Fact(fact) = outcome {
+                let fact = fact.clone();
+                self.changes.push((seq, Change::Fact { entity: id, timeline, fact }));
+            }
+            self.note_effect(id, outcome, seq);
+        }
+        self.leave_trace(id, seq, Trace::Outcome);
+        Ok(())
+    }
+
+    /// Keeps the partition's indexes in step with an outcome.
+    fn follow(
+        &mut self,
+        id: EntityId,
+        outcome: &Outcome,
+        before: Option<(TimelineId, Time)>,
+        mail: MailKey,
+    ) -> Result<(), FoldError> {
+        match outcome {
+            Outcome::TimerSet { id: timer, due, timeline, .. } => {
+                self.wakes.insert((*timeline, *due, id, *timer));
+            }
+            Outcome::TimerCleared { id: timer } | Outcome::TimerFired { id: timer } => {
+                if let Some((timeline, due)) = before {
+                    self.wakes.remove(&(timeline, due, id, *timer));
+                }
+            }
+            Outcome::EffectRequested(effect) => {
+                self.effects.insert((id, effect.key.clone()));
+            }
+            Outcome::EffectSettled { key, .. } => {
+                self.effects.remove(&(id, key.clone()));
+            }
+            Outcome::EffectSuppressed { effect, .. } => {
+                self.effects.remove(&(id, effect.key.clone()));
+            }
+            Outcome::Mail { to, body } => {
+                self.own.mail.insert(mail, (*to, body.clone()));
+            }
+            Outcome::Fact(fact) => match fact {
+                Fact::OrderPlaced { order_id, .. } | Fact::FulfillmentMoved { order_id, .. } => {
+                    self.claim(&Identifier::Order(order_id), id)?;
+                }
+                Fact::PromiseInquired { terms, .. }
+                | Fact::PromiseQuoted { terms, .. }
+                | Fact::PromiseMade { terms, .. }
+                    if !terms.promise_id.starts_with("order:") =>
+                {
+                    self.claim(&Identifier::Promise(&terms.promise_id), id)?;
+                }
+                _ => {}
+            },
+            Outcome::EffectStarted { .. } | Outcome::EffectUnknown { .. } | Outcome::Ignored { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// The first to hold an order or promise owns its name.
+    fn claim(&mut self, identifier: &Identifier<'_>, id: EntityId) -> Result<(), FoldError> {
+        let hash = self.keys.hash_identifier(identifier);
+        if self.identity(hash)?.is_none() {
+            self.bind(hash, id);
+        }
+        Ok(())
+    }
+
+    /// Nothing leads to an erased customer any more; timers and effects of theirs are off.
+    fn forget_identity(&mut self, id: EntityId) -> Result<(), FoldError> {
+        let keys = self.keys.clone();
+        let Some(customer) = self.entity(id)?.customer() else { return Ok(()) };
+        let (timers, effects) = waiting(customer);
+        let profile = &customer.profile;
+        let mut names: Vec<IdentifierHash> = Vec::new();
+        let users = profile.user_ids.iter().map(|u| Identifier::User(u));
+        let devices = profile.anonymous_ids.iter().map(|a| Identifier::Anonymous(a));
+        let orders = customer.orders.keys().map(|o| Identifier::Order(o));
+        let promises = customer.promises.keys().map(|p| Identifier::Promise(p));
+        for identifier in users.chain(devices).chain(orders).chain(promises) {
+            names.push(keys.hash_identifier(&identifier));
+        }
+        let erased = customer.keys.clone();
+        for hash in names {
+            if self.identity(hash)? == Some(id) {
+                self.identities.now.insert(hash, None);
+            }
+        }
+        self.erased_keys.extend(erased);
+        for (timeline, due, timer) in timers {
+            self.wakes.remove(&(timeline, due, id, timer));
+        }
+        for key in effects {
+            self.effects.remove(&(id, key));
+        }
+        let to_them: Vec<_> = self.own.mail.iter().filter(|(_, (to, _))| *to == id).map(|(k, _)| *k).collect();
+        for key in to_them {
+            self.own.mail.remove(&key);
+        }
+        let seq = self.last_seq();
+        self.changes.push((seq, Change::Erased { entity: id }));
+        Ok(())
+    }
+
+    fn evolve_mail(
+        &mut self,
+        to: EntityId,
+        key: MailKey,
+        body: &MailBody,
+        seq: u64,
+    ) -> Result<bool, FoldError> {
+        self.load(to)?;
+        let entity = &mut self.entities.get_mut(&to).expect("loaded above").entity;
+        let first_time = entity.customer().is_some_and(|customer| !customer.mails.contains(&key));
+        let step = Step::Mail { key, body };
+        if catch_unwind(AssertUnwindSafe(|| evolve(entity, &step))).is_err() {
+            self.reload(to)?;
+            return Ok(false);
+        }
+        self.leave_trace(to, seq, Trace::Mail(key));
+        Ok(first_time)
+    }
+
+    // ---- entities ---------------------------------------------------------------------------------------------
+
+    /// The entity's state; a new one where nothing is known.
+    pub fn entity(&mut self, id: EntityId) -> Result<&Entity, FoldError> {
+        self.load(id)?;
+        Ok(&self.entities[&id].entity)
+    }
+
+    fn load(&mut self, id: EntityId) -> Result<(), FoldError> {
+        if let Some(cached) = self.entities.get_mut(&id) {
+            cached.used = self.round;
+            return Ok(());
+        }
+        let entity = self.base.entity(&self.keys, id)?.map_or_else(|| Entity::new(id), |(_, entity)| entity);
+        let cached = Cached { entity, trail: Vec::new(), dirty: false, used: self.round };
+        self.entities.insert(id, cached);
+        Ok(())
+    }
+
+    /// Folds one entity again from its checkpoint and its trail.
+    fn reload(&mut self, id: EntityId) -> Result<(), FoldError> {
+        let Some(cached) = self.entities.remove(&id) else { return Ok(()) };
+        let (stamp, entity) =
+            self.base.entity(&self.keys, id)?.unwrap_or_else(|| (0, Entity::new(id)));
+        let trail: Trail = cached.trail.into_iter().filter(|(seq, _)| *seq > stamp).collect();
+        let entity = self.refold(entity, &trail)?;
+        self.entities.insert(id, Cached { entity, trail, dirty: cached.dirty, used: cached.used });
+        Ok(())
+    }
+
+    /// Lets an entity live through the steps of a trail.
+    pub fn refold(&mut self, mut entity: Entity, trail: &[(u64, Trace)]) -> Result<Entity, FoldError> {
+        for (seq, trace) in trail {
+            match trace {
+                Trace::Input { intake } => {
+                    let keys = &self.keys;
+                    self.logs.intake(*intake, |record| {
+                        if let Ok(body) = keys.open_sealed(&record.body)
+                            && let Ok(event) = Event::decode(&body)
+                        {
+                            let source = &record.header.source;
+                            let observed = Observed { event: &event, source, key: record.body.key };
+                            evolve(&mut entity, &Step::Input(&observed));
+                        }
+                    })?;
+                }
+                Trace::Outcome => {
+                    let (timeline, outcomes) = self.outcomes_at(*seq)?;
+                    for outcome in &outcomes {
+                        evolve(&mut entity, &Step::Outcome { outcome, timeline });
+                    }
+                }
+                Trace::Mail(key) => {
+                    let (_, outcomes) = self.outcomes_at(key.origin.seq)?;
+                    if let Some(Outcome::Mail { body, .. }) = outcomes.get(key.index as usize) {
+                        evolve(&mut entity, &Step::Mail { key: *key, body });
+                    }
+                }
+            }
+        }
+        Ok(entity)
+    }
+
+    /// The outcomes of a journal entry, pending or written.
+    fn outcomes_at(&mut self, seq: u64) -> Result<(TimelineId, Vec<Outcome>), FoldError> {
+        let keys = self.keys.clone();
+        let read = |entry: Entry<'_>| match entry {
+            Entry::Outcome { timeline, body, .. } => {
+                (timeline, open_outcomes(&keys, &body).unwrap_or_default())
+            }
+            _ => (TimelineId::LIVE, Vec::new()),
+        };
+        if let Some(pending) = seq.checked_sub(self.pending_from).and_then(|n| self.pending.get(n as usize)) {
+            let entry = Entry::decode(pending)
+                .map_err(|source| HistoryError::Codec { log: "journal", seq, source })?;
+            return Ok(read(entry));
+        }
+        Ok(self.logs.journal(seq, read)?)
+    }
+
+    /// Every step of an entity's history, oldest first.
+    pub fn trail(&mut self, id: EntityId) -> Result<Trail, FoldError> {
+        let mut trail = Trail::new();
+        if let Base::Checkpoint(state) = &self.base {
+            for chunk in state.positions(id)? {
+                trail.extend(postcard::from_bytes::<Trail>(&chunk).unwrap_or_default());
+            }
+        }
+        let known = trail.last().map_or(0, |(seq, _)| *seq);
+        if let Some(cached) = self.entities.get(&id) {
+            trail.extend(cached.trail.iter().filter(|(seq, _)| *seq > known));
+        }
+        Ok(trail)
+    }
+
+    /// The profile that a typed identifier leads to.
+    pub fn lookup(&mut self, identifier: &Identifier<'_>) -> Result<Option<EntityId>, FoldError> {
+        let hash = self.keys.hash_identifier(identifier);
+        let mut plan = Plan::default();
+        self.find(hash, &mut plan)
+    }
+
+    /// Whether each of these permanent keys was applied already.
+    pub fn are_permanent(&self, hashes: &[DedupeHash]) -> Result<Vec<bool>, FoldError> {
+        hashes.iter().map(|hash| Ok(self.is_duplicate(Dedupe::Permanent(*hash))?)).collect()
+    }
+
+    /// Hands every changed entity that is in memory to `each`, in the order of ids. For comparing folds.
+    pub fn each_entity_in_memory(&self, mut each: impl FnMut(EntityId, &Entity)) {
+        let changed = self.entities.iter().filter(|(id, cached)| cached.entity != Entity::new(**id));
+        let mut all: Vec<_> = changed.map(|(id, cached)| (*id, &cached.entity)).collect();
+        all.sort_by_key(|(id, _)| *id);
+        for (id, entity) in all {
+            each(id, entity);
+        }
+    }
+
+    fn key_of(&mut self, id: EntityId) -> Result<KeyId, FoldError> {
+        let customer = self.entity(id)?.customer();
+        Ok(customer.and_then(|customer| customer.keys.first().copied()).unwrap_or(KeyId::STORE))
+    }
+
+    fn leave_trace(&mut self, id: EntityId, seq: u64, trace: Trace) {
+        let cached = self.entities.get_mut(&id).expect("an entity that changed is loaded");
+        cached.trail.push((seq, trace));
+        cached.dirty = true;
+        self.touched.insert(id);
+    }
+
+    // ---- checkpoint -------------------------------------------------------------------------------------------
+
+    /// Entities that changed since the last collection.
+    pub fn dirty_entities(&self) -> usize {
+        self.entities.values().filter(|cached| cached.dirty).count()
+    }
+
+    /// Everything that changed since the last collection, as of the last taken batch. Until
+    /// [`Self::checkpoint_done`] no other may be collected.
+    pub fn collect_checkpoint(&mut self) -> Checkpoint {
+        debug_assert!(self.pending.is_empty() && self.range.is_none());
+        let journal_seq = self.pending_from - 1;
+        let mut checkpoint = Checkpoint { journal_seq, ..Checkpoint::default() };
+        for (id, cached) in self.entities.iter_mut().filter(|(_, cached)| cached.dirty) {
+            cached.dirty = false;
+            // A subject whose key is gone leaves no snapshot.
+            checkpoint.entities.push((*id, seal_snapshot(&self.keys, &cached.entity).ok()));
+            let chunk = postcard::to_allocvec(&cached.trail).expect("positions serialise");
+            let from = cached.trail.first().map_or(journal_seq, |(seq, _)| *seq);
+            checkpoint.positions.push((*id, from, chunk));
+        }
+        checkpoint.identities = self.identities.hand_over();
+        checkpoint.seen = self.seen.hand_over().into_iter().map(|(hash, day)| (day, hash)).collect();
+        checkpoint.permanent = self.permanent.hand_over().into_iter().map(|(hash, ())| hash).collect();
+        let own = postcard::to_allocvec(&self.own).expect("plain data serialises");
+        let sealed = self.keys.seal(KeyId::STORE, &own).expect("the store's key is always there");
+        checkpoint.fold = sealed.bytes.into_owned();
+        checkpoint
+    }
+
+    /// The checkpoint up to `seq` is durable: what it holds need not stay in memory.
+    pub fn checkpoint_done(&mut self, seq: u64) {
+        for (hash, row) in self.identities.leaving.drain() {
+            self.identities_read.insert(hash, row);
+        }
+        self.seen.leaving.clear();
+        self.permanent.leaving.clear();
+        for cached in self.entities.values_mut() {
+            cached.trail.retain(|(at, _)| *at > seq);
+        }
+        if self.entities.len() > self.cache_max {
+            // What was not used since the last round goes first.
+            let round = self.round;
+            self.entities.retain(|_, cached| cached.dirty || !cached.trail.is_empty() || cached.used >= round);
+            if self.entities.len() > self.cache_max {
+                self.entities.retain(|_, cached| cached.dirty || !cached.trail.is_empty());
+            }
+        }
+        if self.identities_read.len() > self.cache_max * 4 {
+            self.identities_read.clear();
+        }
+        self.round += 1;
+    }
+
+    // ---- small parts ------------------------------------------------------------------------------------------
+
+    fn is_duplicate(&self, dedupe: Dedupe) -> Result<bool, StateError> {
+        match dedupe {
+            Dedupe::Client(hash) => Ok(self.seen.get(&hash).is_some() || self.base.was_seen(hash)?),
+            Dedupe::Permanent(hash) => {
+                Ok(self.permanent.get(&hash).is_some() || self.base.is_permanent(hash)?)
+            }
+            Dedupe::None => Ok(false),
+        }
+    }
+
+    fn remember(&mut self, dedupe: Dedupe, received_at: Time) {
+        match dedupe {
+            Dedupe::Client(hash) => {
+                self.seen.now.insert(hash, received_at.day());
+            }
+            Dedupe::Permanent(hash) => {
+                self.permanent.now.insert(hash, ());
+            }
+            Dedupe::None => {}
+        }
+    }
+
+    fn set_clock(&mut self, timeline: TimelineId, to: Time) {
+        let clock = self.own.clocks.entry(timeline).or_insert(to);
+        *clock = (*clock).max(to);
+        self.moved.insert(timeline);
+    }
+
+    fn next_seq(&self) -> u64 {
+        self.pending_from + self.pending.len() as u64
+    }
+
+    fn last_seq(&self) -> u64 {
+        self.next_seq() - 1
+    }
+
+    fn extend_range(&mut self, seq: u64, duplicate: bool) {
+        let (first, count, duplicates) = self.range.get_or_insert((seq, 0, Vec::new()));
+        debug_assert_eq!(*first + u64::from(*count), seq);
+        if duplicate {
+            duplicates.push((seq - *first) as u32);
+        }
+        *count += 1;
+        if *count == u32::MAX {
+            self.close_range();
+        }
+    }
+
+    fn close_range(&mut self) {
+        if let Some((first, count, duplicates)) = self.range.take() {
+            self.pending.push(Entry::Applied { first, count, duplicates }.encode());
+        }
+    }
+
+    fn push(&mut self, entry: &Entry<'_>) {
+        self.close_range();
+        self.pending.push(entry.encode());
+    }
+
+    fn seal(&self, key: KeyId, body: &[u8]) -> model::Sealed<'static> {
+        // A key that was destroyed meanwhile: what is decided about an erased subject says nothing of them.
+        let sealed = self.keys.seal(key, body).or_else(|_| self.keys.seal(KeyId::STORE, body));
+        sealed.expect("the store's key is always there")
+    }
+
+    fn note_skipped(&mut self, intake: u64, reason: &SkipReason) {
+        let seq = self.last_seq();
+        self.changes.push((seq, skipped(intake, reason)));
+    }
+
+    fn note_touched(&mut self, seq: u64) {
+        let mut touched: Vec<_> = self.touched.drain().collect();
+        touched.sort();
+        for id in touched {
+            if let Some(Entity::Customer(customer)) = self.entities.get(&id).map(|cached| &cached.entity)
+                && customer.erased_at.is_none()
+            {
+                self.changes.push((seq, crate::summary::profile_row(customer)));
+            }
+        }
+        for timeline in std::mem::take(&mut self.moved) {
+            let to = self.clock(timeline);
+            self.changes.push((seq, Change::Clock { timeline, to }));
+        }
+    }
+
+    fn note_effect(&mut self, id: EntityId, outcome: &Outcome, seq: u64) {
+        let key = match outcome {
+            Outcome::EffectRequested(effect) | Outcome::EffectSuppressed { effect, .. } => &effect.key,
+            Outcome::EffectStarted { key }
+            | Outcome::EffectSettled { key, .. }
+            | Outcome::EffectUnknown { key } => key,
+            _ => return,
+        };
+        let at = self.own.clocks.get(&TimelineId::LIVE).copied().unwrap_or(Time(0));
+        let cached = self.entities.get(&id).and_then(|cached| cached.entity.customer());
+        if let Some(record) = cached.and_then(|customer| customer.effects.get(key)) {
+            self.changes.push((seq, crate::summary::effect_change(id, record, outcome, at)));
+        }
+    }
+}
+
+const FIRST_ENTITY: EntityId = EntityId::customer(PartitionId(0), 0);
+
+#[derive(Clone, Copy)]
+enum Mode {
+    Live,
+    /// With the sequence of the entry that is run again.
+    Replay(u64),
+}
+
+enum Counted {
+    Yes(FollowUp),
+    No(SkipReason),
+}
+
+/// What a counted input leads to.
+#[derive(Default)]
+struct FollowUp {
+    merges: Vec<(EntityId, EntityId)>,
+    decided: Option<(EntityId, KeyId, Vec<Outcome>)>,
+}
+
+#[derive(Default)]
+struct Plan {
+    entity: Option<EntityId>,
+    bind: Vec<(IdentifierHash, EntityId)>,
+    merges: Vec<(EntityId, EntityId)>,
+}
+
+type Waiting = (Vec<(TimelineId, Time, TimerId)>, Vec<String>);
+
+/// The timers and unsettled effects of a customer.
+fn waiting(customer: &engine::Customer) -> Waiting {
+    let timers = customer.timers.iter().map(|(id, timer)| (timer.timeline, timer.due, *id)).collect();
+    let open = customer.effects.iter().filter(|(_, record)| !record.state.is_ended());
+    (timers, open.map(|(key, _)| key.clone()).collect())
+}
+
+/// When the timer that an outcome ends was due.
+fn self_timer(entity: &Entity, outcome: &Outcome) -> Option<(TimelineId, Time)> {
+    let (Outcome::TimerCleared { id } | Outcome::TimerFired { id }) = outcome else { return None };
+    entity.customer()?.timers.get(id).map(|timer| (timer.timeline, timer.due))
+}
+
+fn skipped(intake: u64, reason: &SkipReason) -> Change {
+    Change::Skipped { seq: intake, reason: reason.clone() }
+}
+
+fn dead_letter(seq: u64, source: String, received_at: Time, rejected: &RejectedBody<'_>) -> Change {
+    Change::DeadLetter {
+        seq,
+        source,
+        code: rejected.code.to_string(),
+        place: rejected.place.to_string(),
+        reason: rejected.reason.to_string(),
+        received_at,
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic".to_owned())
+}
+
+/// An entry that no longer borrows the reader's buffer.
+fn into_owned(entry: Entry<'_>) -> Entry<'static> {
+    let sealed = |body: model::Sealed<'_>| model::Sealed {
+        key: body.key,
+        bytes: Cow::Owned(body.bytes.into_owned()),
+    };
+    match entry {
+        Entry::Applied { first, count, duplicates } => Entry::Applied { first, count, duplicates },
+        Entry::Command { entity, at, request, body } => {
+            Entry::Command { entity, at, request, body: sealed(body) }
+        }
+        Entry::Outcome { entity, cause, timeline, at, reference, body } => {
+            Entry::Outcome { entity, cause, timeline, at, reference, body: sealed(body) }
+        }
+        Entry::Delivered { mail, to } => Entry::Delivered { mail, to },
+        Entry::ClockAdvanced { timeline, to } => Entry::ClockAdvanced { timeline, to },
+        Entry::ReferencePublished { version, body } => {
+            Entry::ReferencePublished { version, body: Cow::Owned(body.into_owned()) }
+        }
+        Entry::Skipped { seq, reason } => Entry::Skipped { seq, reason },
+        Entry::Lost => Entry::Lost,
+    }
+}
+
+/// In a build with faults, an event that asks for it makes the fold panic.
+#[cfg(feature = "faults")]
+fn poison(event: &Event<'_>) {
+    assert!(event.name != "inyeon.fault.panic", "a poison event");
+}

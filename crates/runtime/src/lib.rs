@@ -1,0 +1,23 @@
+//! The running engine: the router and fold of a partition, the threads around it, and the handle that the edge
+//! holds. It knows neither HTTP nor SQL.
+
+mod base;
+mod clock;
+mod effects;
+mod erasure;
+mod fold;
+mod history;
+mod intake;
+mod logs;
+mod node;
+mod summary;
+
+pub use base::{Base, snapshot};
+pub use clock::{Clock, ManualClock};
+pub use effects::{MemorySink, Sink};
+pub use erasure::destroyed;
+pub use fold::{Batch, Counters, Delivery, Fold, FoldError, Trace, Trail};
+pub use history::{AppliedEvent, History, Item};
+pub use intake::{IntakeCounts, IntakeError};
+pub use logs::{BodyError, HistoryError, Logs};
+pub use node::{Node, NodeCounts, NodeError, NodeOptions};

@@ -1,0 +1,236 @@
+//! The reading side: a connection of its own, that never waits for the writer.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use model::{EntityId, TimelineId};
+use rusqlite::{Connection, OpenFlags, Params, params};
+
+use crate::change::{EffectState, ProfileRow};
+use crate::dump;
+use crate::error::{At, Error, Result};
+use crate::report::{PromiseReport, ReportQuery};
+use crate::rows::{
+    ClockRow, DeadLetterRow, EffectRow, EffectsSwitch, FromColumns, HistoryRow, ImportRow, OrderLineRow, OrderRow,
+    PaymentRow, PromiseRow, ReviewRow, RevisionRow, SourceRow,
+};
+use crate::schema;
+
+const DOING: &str = "read the views";
+
+/// The views, open for reading. Each answer is of one moment; take one reader per thread.
+///
+/// A reader sees the file it opened: after the views were dropped and begun anew, open another.
+#[derive(Debug)]
+pub struct Reader {
+    db: Connection,
+    path: PathBuf,
+}
+
+/// Which dead letters; everything where a field is `None`.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct DeadLetterFilter {
+    pub source: Option<String>,
+    pub code: Option<String>,
+    /// Only those that were sent in again, or only those that were not.
+    pub replayed: Option<bool>,
+    /// Only those with a lower sequence, to turn the page.
+    pub before: Option<u64>,
+    pub limit: Option<usize>,
+}
+
+/// Which effects; everything where a field is `None`.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct EffectFilter {
+    pub entity: Option<EntityId>,
+    pub state: Option<EffectState>,
+    /// How many to pass over, to turn the page.
+    pub skip: usize,
+    pub limit: Option<usize>,
+}
+
+impl Reader {
+    /// Opens existing views; [`crate::Views::open`] makes them.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let db = Connection::open_with_flags(path, flags).at(path, "open the views to read")?;
+        db.busy_timeout(Duration::from_secs(5)).at(path, DOING)?;
+        let found: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0)).at(path, DOING)?;
+        if found != schema::VERSION {
+            return Err(Error::Format { path: path.to_path_buf(), found, expected: schema::VERSION });
+        }
+        Ok(Reader { db, path: path.to_path_buf() })
+    }
+
+    /// The journal sequence that the rows reflect.
+    pub fn position(&self) -> Result<u64> {
+        position(&self.db).at(&self.path, DOING)
+    }
+
+    /// What became of the promises, in all and by group.
+    pub fn promise_report(&self, query: &ReportQuery) -> Result<PromiseReport> {
+        // One transaction, so that all tables are of one moment.
+        let tx = self.db.unchecked_transaction().at(&self.path, DOING)?;
+        if let Some(name) = &query.source {
+            let known: bool = tx
+                .query_row("SELECT EXISTS (SELECT 1 FROM imports WHERE name = ?)", [name], |row| row.get(0))
+                .at(&self.path, DOING)?;
+            if !known {
+                return Err(Error::UnknownSource { path: self.path.clone(), name: name.clone() });
+            }
+        }
+        PromiseReport::read(&tx, query).at(&self.path, DOING)
+    }
+
+    /// Profiles that were seen last come first. `search` is looked for, in any case, in the user's id, the name,
+    /// the e-mail address and the devices' ids; an entity's id finds its profile.
+    pub fn profiles(&self, search: Option<&str>, limit: usize) -> Result<Vec<ProfileRow>> {
+        let search = search.map(str::trim).filter(|text| !text.is_empty());
+        let Some(text) = search else {
+            return self.rows("FROM profiles ORDER BY last_seen DESC, entity LIMIT ?", [at_most(Some(limit))]);
+        };
+        let pattern: String = text.chars().flat_map(escaped).collect();
+        let entity = text.parse::<EntityId>().ok().map(EntityId::to_key);
+        self.rows(
+            r"FROM profiles
+            WHERE user_id LIKE ?1 ESCAPE '\' OR name LIKE ?1 ESCAPE '\' OR email LIKE ?1 ESCAPE '\'
+                OR anonymous_ids LIKE ?1 ESCAPE '\' OR entity = ?2
+            ORDER BY last_seen DESC, entity LIMIT ?3",
+            params![format!("%{pattern}%"), entity, at_most(Some(limit))],
+        )
+    }
+
+    pub fn profile(&self, entity: EntityId) -> Result<Option<ProfileRow>> {
+        self.row("FROM profiles WHERE entity = ?", [entity.to_key()])
+    }
+
+    /// The entity's orders with their lines, the newest first.
+    pub fn orders_of(&self, entity: EntityId) -> Result<Vec<OrderRow>> {
+        let key = entity.to_key();
+        let tx = self.db.unchecked_transaction().at(&self.path, DOING)?;
+        let mut orders: Vec<OrderRow> = self.rows("FROM orders WHERE entity = ? ORDER BY order_id", [key])?;
+        let lines: Vec<OrderLineRow> =
+            self.rows("FROM order_lines WHERE entity = ? ORDER BY order_id, line", [key])?;
+        tx.finish().at(&self.path, DOING)?;
+        for line in lines {
+            if let Ok(index) = orders.binary_search_by(|order| order.order_id.cmp(&line.order_id)) {
+                orders[index].lines.push(line);
+            }
+        }
+        orders.sort_by_key(|order| std::cmp::Reverse(order.placed_at));
+        Ok(orders)
+    }
+
+    /// What was paid and paid back, in the order it counted.
+    pub fn payments_of(&self, entity: EntityId) -> Result<Vec<PaymentRow>> {
+        self.rows("FROM payments WHERE entity = ? ORDER BY seq, ordinal", [entity.to_key()])
+    }
+
+    pub fn reviews_of(&self, entity: EntityId) -> Result<Vec<ReviewRow>> {
+        self.rows("FROM reviews WHERE entity = ? ORDER BY at, order_id, review_id", [entity.to_key()])
+    }
+
+    /// The entity's promises, the latest due first.
+    pub fn promises_of(&self, entity: EntityId) -> Result<Vec<PromiseRow>> {
+        self.rows("FROM promises WHERE entity = ? ORDER BY due_at DESC, promise_id", [entity.to_key()])
+    }
+
+    pub fn promise(&self, entity: EntityId, promise_id: &str) -> Result<Option<PromiseRow>> {
+        self.row("FROM promises WHERE entity = ? AND promise_id = ?", params![entity.to_key(), promise_id])
+    }
+
+    /// What was promised in each version of the entity's promises.
+    pub fn revisions_of(&self, entity: EntityId) -> Result<Vec<RevisionRow>> {
+        self.rows("FROM promise_revisions WHERE entity = ? ORDER BY promise_id, version", [entity.to_key()])
+    }
+
+    /// Each step of the entity's promises, in the order it counted.
+    pub fn history(&self, entity: EntityId) -> Result<Vec<HistoryRow>> {
+        self.rows("FROM promise_history WHERE entity = ? ORDER BY seq, ordinal", [entity.to_key()])
+    }
+
+    /// The newest first.
+    pub fn dead_letters(&self, filter: &DeadLetterFilter) -> Result<Vec<DeadLetterRow>> {
+        self.rows(
+            "FROM dead_letters
+            WHERE (?1 IS NULL OR source = ?1) AND (?2 IS NULL OR code = ?2)
+                AND (?3 IS NULL OR (replayed_at IS NOT NULL) = ?3) AND (?4 IS NULL OR seq < ?4)
+            ORDER BY seq DESC LIMIT ?5",
+            params![filter.source, filter.code, filter.replayed, filter.before, at_most(filter.limit)],
+        )
+    }
+
+    pub fn dead_letter(&self, seq: u64) -> Result<Option<DeadLetterRow>> {
+        self.row("FROM dead_letters WHERE seq = ?", [seq])
+    }
+
+    /// Those that moved last come first.
+    pub fn effects(&self, filter: &EffectFilter) -> Result<Vec<EffectRow>> {
+        self.rows(
+            "FROM effects
+            WHERE (?1 IS NULL OR entity = ?1) AND (?2 IS NULL OR state = ?2)
+            ORDER BY seq DESC, entity, key LIMIT ?3 OFFSET ?4",
+            params![
+                filter.entity.map(EntityId::to_key),
+                filter.state.map(EffectState::name),
+                at_most(filter.limit),
+                filter.skip,
+            ],
+        )
+    }
+
+    pub fn sources(&self) -> Result<Vec<SourceRow>> {
+        self.rows("FROM sources ORDER BY source", [])
+    }
+
+    pub fn imports(&self) -> Result<Vec<ImportRow>> {
+        self.rows("FROM imports ORDER BY timeline", [])
+    }
+
+    /// The last switch of sending and ordering; `None` while nobody has touched it.
+    pub fn effects_switch(&self) -> Result<Option<EffectsSwitch>> {
+        self.row("FROM settings WHERE key = 'effects'", [])
+    }
+
+    /// Where each timeline's clock stands.
+    pub fn clocks(&self) -> Result<Vec<ClockRow>> {
+        self.rows("FROM clocks ORDER BY timeline", [])
+    }
+
+    pub fn clock(&self, timeline: TimelineId) -> Result<Option<ClockRow>> {
+        self.row("FROM clocks WHERE timeline = ?", [timeline.0])
+    }
+
+    /// As [`crate::Views::dump`].
+    pub fn dump(&self) -> Result<String> {
+        dump::to_text(&self.db, &self.path)
+    }
+
+    fn rows<T: FromColumns>(&self, from: &str, params: impl Params) -> Result<Vec<T>> {
+        let read = || {
+            let mut statement = self.db.prepare_cached(&format!("SELECT {} {from}", T::COLUMNS))?;
+            let rows = statement.query_map(params, T::from_row)?;
+            rows.collect::<rusqlite::Result<_>>()
+        };
+        read().at(&self.path, DOING)
+    }
+
+    fn row<T: FromColumns>(&self, from: &str, params: impl Params) -> Result<Option<T>> {
+        Ok(self.rows(from, params)?.into_iter().next())
+    }
+}
+
+pub(crate) fn position(db: &Connection) -> rusqlite::Result<u64> {
+    db.query_row("SELECT position FROM meta", [], |row| row.get(0))
+}
+
+/// A `LIMIT`; a negative one is none.
+fn at_most(limit: Option<usize>) -> i64 {
+    limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX))
+}
+
+/// A character of a `LIKE` pattern that stands for itself.
+fn escaped(c: char) -> impl Iterator<Item = char> {
+    matches!(c, '%' | '_' | '\\').then_some('\\').into_iter().chain([c])
+}
