@@ -293,7 +293,10 @@ impl Decision<'_> {
                 FulfillmentState::FailedAttempt if promise.status == PromiseStatus::Made => {
                     self.at_risk(promise_id, promise, RiskReason::FailedAttempt, at);
                 }
-                _ if state.handed_over() && promise.risk == Some(RiskReason::NotHandedOver) => {
+                _ if state.handed_over()
+                    && promise.status == PromiseStatus::AtRisk
+                    && promise.risk == Some(RiskReason::NotHandedOver) =>
+                {
                     self.fact(Fact::PromiseRecovered { promise_id: promise_id.clone(), at });
                 }
                 _ => {}

@@ -1,0 +1,17 @@
+//! The binary's parts: command line, HTTP edge, importers, demonstration and benchmark.
+
+pub mod access;
+pub mod benchmark;
+pub mod cli;
+pub mod demo;
+pub mod dialect;
+pub mod error;
+pub mod http;
+pub mod i18n;
+pub mod import;
+pub mod import_cmd;
+pub mod keys;
+pub mod maintenance;
+pub mod ops;
+pub mod render;
+pub mod serve;

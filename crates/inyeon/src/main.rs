@@ -1,1 +1,5 @@
-fn main() {}
+//! `inyeon`: one binary; see [`inyeon::cli`].
+
+fn main() -> std::process::ExitCode {
+    inyeon::cli::main()
+}

@@ -71,6 +71,9 @@ pub struct Event<'a> {
     pub traits: Option<Cow<'a, str>>,
     #[serde(borrow)]
     pub context: Option<Cow<'a, str>>,
+    /// Every other member of the sender's object, as one JSON object: nothing that was sent is lost.
+    #[serde(borrow)]
+    pub rest: Option<Cow<'a, str>>,
 }
 
 impl Event<'_> {
@@ -132,6 +135,7 @@ impl Event<'_> {
             properties: own_opt(self.properties),
             traits: own_opt(self.traits),
             context: own_opt(self.context),
+            rest: own_opt(self.rest),
         }
     }
 }

@@ -6,13 +6,26 @@ use serde::{Deserialize, Serialize};
 
 /// A three-letter ISO 4217 code.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "[u8; 3]")]
 pub struct Currency([u8; 3]);
+
+impl TryFrom<[u8; 3]> for Currency {
+    type Error = &'static str;
+
+    fn try_from(bytes: [u8; 3]) -> Result<Self, Self::Error> {
+        if bytes.iter().all(u8::is_ascii_uppercase) {
+            Ok(Currency(bytes))
+        } else {
+            Err("a currency is three ASCII capitals")
+        }
+    }
+}
 
 impl Currency {
     /// Three ASCII capital letters; whether the code is assigned is not checked.
     pub fn new(code: &str) -> Option<Self> {
         let bytes: [u8; 3] = code.as_bytes().try_into().ok()?;
-        bytes.iter().all(u8::is_ascii_uppercase).then_some(Currency(bytes))
+        bytes.try_into().ok()
     }
 
     pub fn code(&self) -> &str {

@@ -47,12 +47,13 @@ impl OrderState {
         }
     }
 
-    /// Whether an order in this state may move to `next`. Progress may skip states (a shop need not report each),
-    /// never runs back; a cancellation is possible until it is shipped, a return only after that.
+    /// Whether an order in this state may move to `next`. Progress may skip states (a shop need not report each) and
+    /// never runs back. A shop of ours cancels before it ships; systems of record also call back what is on its
+    /// way, so a cancellation counts until the delivery, and a return from the hand-over on.
     pub fn may_become(self, next: OrderState) -> bool {
         use OrderState::*;
         match next {
-            Cancelled => self < PartiallyFulfilled,
+            Cancelled => self < Delivered,
             Returned => matches!(self, PartiallyFulfilled | Fulfilled | Delivered | Closed),
             _ => self < next && !matches!(self, Cancelled | Returned),
         }

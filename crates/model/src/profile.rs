@@ -43,15 +43,16 @@ pub const OTHER: &str = "(other)";
 impl Profile {
     pub fn count(&mut self, name: &str, by: u64) {
         if let Some(n) = self.counts.get_mut(name) {
-            *n += by;
+            *n = n.saturating_add(by);
         } else {
             let name = if self.counts.len() < NAMES_MAX { name } else { OTHER };
-            *self.counts.entry(name.to_owned()).or_default() += by;
+            let n = self.counts.entry(name.to_owned()).or_default();
+            *n = n.saturating_add(by);
         }
     }
 
     pub fn events(&self) -> u64 {
-        self.counts.values().sum()
+        self.counts.values().fold(0, |sum, n| sum.saturating_add(*n))
     }
 
     pub fn see(&mut self, at: Time) {

@@ -124,8 +124,7 @@ impl Signal {
     }
 
     fn read(name: Name, properties: &str) -> Result<Signal, SignalError> {
-        let fields: Fields<'_> =
-            serde_json::from_str(properties).map_err(|e| SignalError::NotAnObject(e.to_string()))?;
+        let fields: Fields<'_> = object(properties).map_err(SignalError::NotAnObject)?;
         let order_id = || need("order_id", text("order_id", fields.order_id)?);
         let promise_id = || need("promise_id", text("promise_id", fields.promise_id)?);
         let by = |field, value| {
@@ -137,8 +136,8 @@ impl Signal {
                 let order_id = order_id()?;
                 let promise = match fields.promise.filter(|p| p.get() != "null") {
                     Some(raw) => Some(
-                        serde_json::from_str::<Fields<'_>>(raw.get())
-                            .map_err(|e| wrong("promise", e.to_string()))?
+                        object::<Fields<'_>>(raw.get())
+                            .map_err(|e| wrong("promise", e))?
                             .terms(Some(&order_id))?,
                     ),
                     None => None,
@@ -393,6 +392,9 @@ impl Fields<'_> {
                 serde_json::from_str(raw.get()).map_err(|_| wrong("reasons", "not a list of texts"))?
             }
         };
+        if reasons.iter().any(|reason: &String| reason.len() > TEXT_MAX) {
+            return Err(wrong("reasons", format!("longer than {TEXT_MAX} bytes")));
+        }
         Ok(PromiseTerms {
             promise_id,
             order_id,
@@ -413,7 +415,7 @@ impl Fields<'_> {
 
     fn lines(&self) -> Result<Vec<OrderLine>, SignalError> {
         let Some(raw) = self.products.filter(|p| p.get() != "null") else { return Ok(Vec::new()) };
-        let lines: Vec<LineFields<'_>> =
+        let lines: Vec<&RawValue> =
             serde_json::from_str(raw.get()).map_err(|e| wrong("products", e.to_string()))?;
         if lines.len() > LINES_MAX {
             return Err(wrong("products", format!("more than {LINES_MAX} lines")));
@@ -421,6 +423,7 @@ impl Fields<'_> {
         lines
             .into_iter()
             .map(|line| {
+                let line: LineFields<'_> = object(line.get()).map_err(|e| wrong("products", e))?;
                 let product_id = match text("product_id", line.product_id)? {
                     Some(id) => id,
                     None => need("products[].product_id", text("sku", line.sku)?)?,
@@ -434,6 +437,14 @@ impl Fields<'_> {
                 })
             })
             .collect()
+    }
+}
+
+/// Reads an object and nothing else: a derived reader would take a list as the fields in their order.
+fn object<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, String> {
+    match json.trim_ascii_start().bytes().next() {
+        Some(b'{') => serde_json::from_str(json).map_err(|e| e.to_string()),
+        _ => Err("expected an object".to_owned()),
     }
 }
 

@@ -125,6 +125,9 @@ pub struct Fold {
     /// Effects that are requested, started or unknown.
     effects: BTreeSet<(EntityId, String)>,
     erased_keys: Vec<KeyId>,
+    /// Keys of erased subjects, destroyed or about to be: what is sealed with one counts as nothing, as it will
+    /// when it cannot be opened any more.
+    dead_keys: FxHashSet<KeyId>,
     delivery: Delivery,
     /// Entries decided and not yet handed over, encoded, the first with sequence `pending_from`.
     pending: Vec<Vec<u8>>,
@@ -173,6 +176,7 @@ impl Fold {
             wakes: BTreeSet::new(),
             effects: BTreeSet::new(),
             erased_keys: Vec::new(),
+            dead_keys: FxHashSet::default(),
             delivery: Delivery::BeforeCommit,
             pending: Vec::new(),
             pending_from: base_seq + 1,
@@ -206,6 +210,7 @@ impl Fold {
                 entities.push((id, waiting(&customer)));
                 if customer.erased_at.is_some() {
                     self.erased_keys.extend(&customer.keys);
+                    self.dead_keys.extend(&customer.keys);
                 }
             }
         })?;
@@ -324,6 +329,10 @@ impl Fold {
         command: &Command,
         at: Time,
     ) -> Result<Vec<Outcome>, FoldError> {
+        // Nothing more is written about an erased customer; their keys are gone, and it could be read for ever.
+        if self.entity(entity)?.customer().is_some_and(|customer| customer.erased_at.is_some()) {
+            return Ok(Vec::new());
+        }
         self.advance_clock(TimelineId::LIVE, at)?;
         let now = self.clock(TimelineId::LIVE);
         let key = if *command == Command::Erase { KeyId::STORE } else { self.key_of(entity)? };
@@ -463,9 +472,9 @@ impl Fold {
                 }
             }
             Entry::Delivered { mail, to } => {
-                if let Some((_, body)) = self.own.mail.remove(&mail) {
-                    self.evolve_mail(to, mail, &body, seq)?;
-                }
+                // What an erased sender said is gone; that it arrived is the receiver's.
+                let body = self.own.mail.remove(&mail).map_or_else(unreadable_mail, |(_, body)| body);
+                self.evolve_mail(to, mail, &body, seq)?;
             }
             Entry::ClockAdvanced { timeline, to } => self.set_clock(timeline, to),
             Entry::Command { at, .. } => self.set_clock(TimelineId::LIVE, at),
@@ -500,7 +509,11 @@ impl Fold {
     fn count_input(&mut self, seq: u64, mode: Mode) -> Result<Counted, FoldError> {
         let (kind, source, timeline, at, key, opened) = self.logs.intake(seq, |record: IntakeRecord<'_>| {
             let header = record.header;
-            let opened = self.keys.open_sealed(&record.body);
+            let opened = if self.dead_keys.contains(&record.body.key) {
+                Err(store::OpenError::Erased)
+            } else {
+                self.keys.open_sealed(&record.body)
+            };
             let source = header.source.into_owned();
             (header.kind, source, header.timeline, header.received_at, record.body.key, opened)
         })?;
@@ -560,7 +573,7 @@ impl Fold {
             Err(panic) => {
                 // The entity may be half changed: what is sound of it is folded again.
                 self.reload(id)?;
-                return Ok(Counted::No(SkipReason::Poison(panic_text(panic.as_ref()))));
+                return Ok(Counted::No(SkipReason::Poison(fixed_panic_text(panic.as_ref()))));
             }
         };
         self.leave_trace(id, counted_at, Trace::Input { intake: seq });
@@ -734,6 +747,8 @@ impl Fold {
         let reference = self.reference.version;
         self.push(&Entry::Outcome { entity, cause, timeline, at, reference, body });
         let seq = self.last_seq();
+        // As a replay does, so that both see the same time.
+        self.set_clock(timeline, at);
         self.evolve_outcomes(entity, timeline, &outcomes, seq)
     }
 
@@ -847,7 +862,8 @@ impl Fold {
                 self.identities.now.insert(hash, None);
             }
         }
-        self.erased_keys.extend(erased);
+        self.erased_keys.extend(&erased);
+        self.dead_keys.extend(erased);
         for (timeline, due, timer) in timers {
             self.wakes.remove(&(timeline, due, id, timer));
         }
@@ -936,9 +952,12 @@ impl Fold {
                 }
                 Trace::Mail(key) => {
                     let (_, outcomes) = self.outcomes_at(key.origin.seq)?;
-                    if let Some(Outcome::Mail { body, .. }) = outcomes.get(key.index as usize) {
-                        evolve(&mut entity, &Step::Mail { key: *key, body });
-                    }
+                    let unreadable = unreadable_mail();
+                    let body = match outcomes.get(key.index as usize) {
+                        Some(Outcome::Mail { body, .. }) => body,
+                        _ => &unreadable,
+                    };
+                    evolve(&mut entity, &Step::Mail { key: *key, body });
                 }
             }
         }
@@ -1230,6 +1249,23 @@ fn dead_letter(seq: u64, source: String, received_at: Time, rejected: &RejectedB
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic".to_owned())
+}
+
+/// A panic's text where the program wrote it as it stands. One that was put together may quote the input, and
+/// reasons for skipping are readable for ever.
+fn fixed_panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    panic.downcast_ref::<&str>().map_or_else(|| "a panic".to_owned(), |text| (*text).to_owned())
+}
+
+/// Stands for a mail of which only the arrival is known.
+fn unreadable_mail() -> MailBody {
+    MailBody::SignalForwarded {
+        name: String::new(),
+        properties: String::new(),
+        timestamp: Time(0),
+        timeline: TimelineId::LIVE,
+        now: Time(0),
+    }
 }
 
 /// An entry that no longer borrows the reader's buffer.

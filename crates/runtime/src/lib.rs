@@ -1,8 +1,10 @@
 //! The running engine: the router and fold of a partition, the threads around it, and the handle that the edge
 //! holds. It knows neither HTTP nor SQL.
 
+pub mod backup;
 mod base;
 mod clock;
+pub mod doctor;
 mod effects;
 mod erasure;
 mod fold;
@@ -10,6 +12,7 @@ mod history;
 mod intake;
 mod logs;
 mod node;
+mod ondisk;
 mod summary;
 
 pub use base::{Base, snapshot};

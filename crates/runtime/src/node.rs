@@ -393,7 +393,12 @@ impl Node {
 
     /// Reads history from a journal sequence on.
     pub fn history(&self, from: u64) -> History {
-        History::new((self.readers)(), self.keys.clone(), from)
+        History::new(self.logs(), self.keys.clone(), from)
+    }
+
+    /// The logs as they are now, to read.
+    pub(crate) fn logs(&self) -> Logs {
+        (self.readers)()
     }
 
     fn send(&self, request: Request) -> Result<(), NodeError> {
@@ -556,6 +561,15 @@ impl Partition {
     fn recover(&mut self, layout: &store::Layout) -> Result<(), NodeError> {
         let keys = self.fold.take_erased_keys();
         if !keys.is_empty() {
+            let failed = |doing| move |(path, source)| NodeError::Io { doing, path, source };
+            let register = store::destroyed_register(&layout.dir);
+            let known = crate::erasure::destroyed(&layout.dir)
+                .map_err(|source| failed("read")((register, source)))?;
+            // An erasure that was cut short is remembered like one that was not.
+            let new: Vec<KeyId> = keys.iter().filter(|key| !known.contains(key)).copied().collect();
+            if !new.is_empty() {
+                crate::erasure::register(layout, &new).map_err(failed("write"))?;
+            }
             self.keys.destroy(&keys)?;
         }
         let now = self.clock.now();

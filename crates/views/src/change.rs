@@ -42,6 +42,34 @@ pub enum Change {
     },
 }
 
+impl Change {
+    /// Whose rows it changes. What belongs to nobody is the installation's.
+    pub(crate) fn owner(&self) -> EntityId {
+        match self {
+            Change::Fact { fact, .. } if is_common(fact) => EntityId::workspace(),
+            Change::Fact { entity, .. } | Change::Erased { entity } => *entity,
+            Change::Profile(row) => row.entity,
+            Change::Effect(effect) => effect.entity,
+            Change::DeadLetter { .. } | Change::Skipped { .. } | Change::Clock { .. } => {
+                EntityId::workspace()
+            }
+        }
+    }
+}
+
+/// Whether the fact's rows belong to the installation, whichever entity it was an outcome of.
+fn is_common(fact: &Fact) -> bool {
+    matches!(
+        fact,
+        Fact::SourceCreated { .. }
+            | Fact::SourceRevoked { .. }
+            | Fact::EffectsSwitched { .. }
+            | Fact::ImportStarted { .. }
+            | Fact::ImportFinished { .. }
+            | Fact::DeadLetterReplayed { .. }
+    )
+}
+
 /// What became of an effect. What is `None` stays as it was, so that a step which knows only the key is enough.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct EffectChange {

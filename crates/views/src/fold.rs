@@ -58,14 +58,9 @@ impl<'c> Fold<'c> {
         match change {
             Change::Fact { entity, timeline, fact } => self.fact(place, *entity, *timeline, fact),
             Change::Profile(row) => self.profile(row),
-            Change::DeadLetter { seq, source, code, place, reason, received_at } => self.dead_letter(
-                *seq,
-                Some(source),
-                code,
-                Some(place),
-                reason,
-                Some(received_at.0),
-            ),
+            Change::DeadLetter { seq, source, code, place, reason, received_at } => {
+                self.dead_letter(*seq, Some(source), code, Some(place), reason, Some(received_at.0))
+            }
             Change::Skipped { seq, reason } => {
                 let code = match reason {
                     SkipReason::Poison(_) => "poison",
@@ -259,20 +254,25 @@ impl Fold<'_> {
         total: Option<Money>,
     ) -> Result<()> {
         let (minor, currency) = amount(total.as_ref());
+        let row = params![owner.key, order_id, owner.timeline, region, at.0, minor, currency];
+        let new = self.count(
+            "INSERT OR IGNORE INTO orders (entity, order_id, timeline, state, region, placed_at, total_minor, currency)
+            VALUES (?, ?, ?, 'placed', ?, ?, ?, ?)",
+            row,
+        )?;
+        if new > 0 {
+            return Ok(());
+        }
+        // Something came before its placing, or it was placed again.
         self.run(
-            "INSERT INTO orders (entity, order_id, timeline, state, region, placed_at, total_minor, currency)
-            VALUES (?, ?, ?, 'placed', ?, ?, ?, ?)
-            ON CONFLICT DO UPDATE SET timeline = excluded.timeline, region = excluded.region,
-                placed_at = excluded.placed_at, total_minor = excluded.total_minor, currency = excluded.currency",
-            params![owner.key, order_id, owner.timeline, region, at.0, minor, currency],
-        )
+            "UPDATE orders SET timeline = ?3, region = ?4, placed_at = ?5, total_minor = ?6, currency = ?7
+            WHERE entity = ?1 AND order_id = ?2",
+            row,
+        )?;
+        self.run("DELETE FROM order_lines WHERE entity = ? AND order_id = ?", params![owner.key, order_id])
     }
 
     fn order_lines(&self, owner: Owner, order_id: &str, lines: &[OrderLine]) -> Result<()> {
-        self.run(
-            "DELETE FROM order_lines WHERE entity = ? AND order_id = ?",
-            params![owner.key, order_id],
-        )?;
         for (number, line) in lines.iter().enumerate() {
             let (minor, currency) = amount(line.price.as_ref());
             self.run(
@@ -384,11 +384,12 @@ impl Fold<'_> {
             }
             Fact::PromiseMade { terms, at } => {
                 self.offer(owner, terms, *at, &Offer::Made)?;
-                self.revision(owner, &terms.promise_id, 1, *at, terms.due_at, None)?;
                 Ok(step(&terms.promise_id, Made, *at, Some(format!("due {}", terms.due_at))))
             }
             Fact::PromiseRevised { promise_id, at, version, due_at, reason } => {
-                let Some(status) = self.revise(owner, promise_id, *version, *due_at)? else { return Ok(None) };
+                let Some(status) = self.revise(owner, promise_id, *version, *due_at)? else {
+                    return Ok(None);
+                };
                 self.revision(owner, promise_id, *version, *at, *due_at, reason.as_deref())?;
                 let why = reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
                 Ok(step(promise_id, status, *at, Some(format!("version {version}, due {due_at}{why}"))))
@@ -458,17 +459,17 @@ impl Fold<'_> {
     }
 
     /// Runs an update of one promise; the step is noted only if there is such a promise.
-    fn moved<'a>(
-        &self,
-        set: &str,
-        params: impl Params,
-        step: Option<Step<'a>>,
-    ) -> Result<Option<Step<'a>>> {
+    fn moved<'a>(&self, set: &str, params: impl Params, step: Option<Step<'a>>) -> Result<Option<Step<'a>>> {
         let sql = format!("{set} WHERE entity = :entity AND promise_id = :promise");
         Ok(if self.count(&sql, params)? > 0 { step } else { None })
     }
 
-    fn broken<'a>(&self, owner: Owner, cause: BreakCause, step: Option<Step<'a>>) -> Result<Option<Step<'a>>> {
+    fn broken<'a>(
+        &self,
+        owner: Owner,
+        cause: BreakCause,
+        step: Option<Step<'a>>,
+    ) -> Result<Option<Step<'a>>> {
         let Some(Step { promise_id, at, .. }) = step else { return Ok(None) };
         self.moved(
             "UPDATE promises SET status = 'broken', broken_at = :at, cause = :cause",
@@ -482,7 +483,9 @@ impl Fold<'_> {
     fn offer(&self, owner: Owner, terms: &PromiseTerms, at: Time, offer: &Offer) -> Result<()> {
         let (status, inquired_at, quoted_at, expires_at, made_at) = match offer {
             Offer::Inquired => (PromiseStatus::Inquired, Some(at.0), None, None, None),
-            Offer::Quoted { expires_at } => (PromiseStatus::Quoted, None, Some(at.0), Some(expires_at.0), None),
+            Offer::Quoted { expires_at } => {
+                (PromiseStatus::Quoted, None, Some(at.0), Some(expires_at.0), None)
+            }
             Offer::Made => (PromiseStatus::Made, None, None, None, Some(at.0)),
         };
         let target = terms.target.as_ref();

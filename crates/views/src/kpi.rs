@@ -436,8 +436,8 @@ mod tests {
 
         let mut placebo = waits(
             &[
-                1.0, 1.0, 2.0, 2.0, 3.0, 4.0, 4.0, 5.0, 5.0, 8.0, 8.0, 8.0, 8.0, 11.0, 11.0, 12.0, 12.0, 15.0,
-                17.0, 22.0, 23.0,
+                1.0, 1.0, 2.0, 2.0, 3.0, 4.0, 4.0, 5.0, 5.0, 8.0, 8.0, 8.0, 8.0, 11.0, 11.0, 12.0, 12.0,
+                15.0, 17.0, 22.0, 23.0,
             ],
             &[],
         );
@@ -509,6 +509,9 @@ mod tests {
         // Without a tolerance the unit is one.
         assert_eq!(promise_gap(3.0, 5.0, 0.0, Comparator::AtMost), 2.0);
         let none = Gaps::default();
-        assert_eq!((none.kept_rate(), none.over_promise(), none.slack(), none.mean()), (None, None, None, None));
+        assert_eq!(
+            (none.kept_rate(), none.over_promise(), none.slack(), none.mean()),
+            (None, None, None, None)
+        );
     }
 }

@@ -25,7 +25,7 @@ pub use error::{Error, Result};
 pub use reader::{DeadLetterFilter, EffectFilter, Reader};
 pub use report::{GroupBy, PromiseReport, ReportGroup, ReportQuery, ReportRow};
 pub use rows::{
-    ClockRow, DeadLetterRow, EffectRow, EffectsSwitch, HistoryRow, ImportRow, OrderLineRow, OrderRow, PaymentRow,
-    PromiseRow, ReviewRow, RevisionRow, SourceRow, TargetRow,
+    ClockRow, DeadLetterRow, EffectRow, EffectsSwitch, HistoryRow, ImportRow, OrderLineRow, OrderRow,
+    PaymentRow, PromiseRow, ReviewRow, RevisionRow, SourceRow, TargetRow,
 };
 pub use writer::{Begin, Opened, Views, Why};

@@ -11,8 +11,8 @@ use crate::dump;
 use crate::error::{At, Error, Result};
 use crate::report::{PromiseReport, ReportQuery};
 use crate::rows::{
-    ClockRow, DeadLetterRow, EffectRow, EffectsSwitch, FromColumns, HistoryRow, ImportRow, OrderLineRow, OrderRow,
-    PaymentRow, PromiseRow, ReviewRow, RevisionRow, SourceRow,
+    ClockRow, DeadLetterRow, EffectRow, EffectsSwitch, FromColumns, HistoryRow, ImportRow, OrderLineRow,
+    OrderRow, PaymentRow, PromiseRow, ReviewRow, RevisionRow, SourceRow,
 };
 use crate::schema;
 
@@ -88,7 +88,8 @@ impl Reader {
     pub fn profiles(&self, search: Option<&str>, limit: usize) -> Result<Vec<ProfileRow>> {
         let search = search.map(str::trim).filter(|text| !text.is_empty());
         let Some(text) = search else {
-            return self.rows("FROM profiles ORDER BY last_seen DESC, entity LIMIT ?", [at_most(Some(limit))]);
+            return self
+                .rows("FROM profiles ORDER BY last_seen DESC, entity LIMIT ?", [at_most(Some(limit))]);
         };
         let pattern: String = text.chars().flat_map(escaped).collect();
         let entity = text.parse::<EntityId>().ok().map(EntityId::to_key);
@@ -140,9 +141,17 @@ impl Reader {
         self.row("FROM promises WHERE entity = ? AND promise_id = ?", params![entity.to_key(), promise_id])
     }
 
-    /// What was promised in each version of the entity's promises.
+    /// What was promised in each version of the entity's promises, the first included.
     pub fn revisions_of(&self, entity: EntityId) -> Result<Vec<RevisionRow>> {
-        self.rows("FROM promise_revisions WHERE entity = ? ORDER BY promise_id, version", [entity.to_key()])
+        self.rows(
+            "FROM (
+                SELECT promise_id, 1 AS version, made_at AS at, first_due_at AS due_at, NULL AS reason
+                FROM promises WHERE entity = ?1 AND made_at IS NOT NULL
+                UNION ALL
+                SELECT promise_id, version, at, due_at, reason FROM promise_revisions WHERE entity = ?1
+            ) ORDER BY promise_id, version",
+            [entity.to_key()],
+        )
     }
 
     /// Each step of the entity's promises, in the order it counted.

@@ -371,7 +371,8 @@ struct EntityRows {
 fn walk(db: &Connection, query: &ReportQuery, mut visit: impl FnMut(&EntityRows)) -> Result<()> {
     let (mut promises, values) = select_promises(db, query)?;
     let mut promises = Stream::new(promises.query(params_from_iter(values))?, Promise::read)?;
-    let mut orders = db.prepare(&format!("SELECT {} FROM orders ORDER BY entity, order_id", Order::COLUMNS))?;
+    let mut orders =
+        db.prepare(&format!("SELECT {} FROM orders ORDER BY entity, order_id", Order::COLUMNS))?;
     let mut orders = Stream::new(orders.query([])?, Order::read)?;
     let mut ratings = db.prepare("SELECT entity, order_id, rating FROM reviews ORDER BY entity, order_id")?;
     let mut ratings = Stream::new(ratings.query([])?, OfOrder::<u8>::read)?;

@@ -1,8 +1,8 @@
 //! What the reader hands out, and how it is read from the tables.
 
 use model::{
-    Basis, BreakCause, CancelledBy, Comparator, Currency, EffectKind, EntityId, Money, OrderState, PromiseKind,
-    PromiseStatus, Time, TimelineId,
+    Basis, BreakCause, CancelledBy, Comparator, Currency, EffectKind, EntityId, Money, OrderState,
+    PromiseKind, PromiseStatus, Time, TimelineId,
 };
 use rusqlite::types::{FromSql, Type};
 use rusqlite::{Result, Row};
@@ -187,7 +187,8 @@ pub struct OrderLineRow {
 }
 
 impl FromColumns for OrderLineRow {
-    const COLUMNS: &'static str = "order_id, product_id, category, seller_id, quantity, price_minor, currency";
+    const COLUMNS: &'static str =
+        "order_id, product_id, category, seller_id, quantity, price_minor, currency";
 
     fn read(row: &mut Columns<'_, '_>) -> Result<Self> {
         Ok(OrderLineRow {

@@ -167,6 +167,7 @@ CREATE TABLE promises (
     PRIMARY KEY (entity, promise_id)
 ) WITHOUT ROWID;
 
+-- From version 2 on; the first stands with the promise.
 CREATE TABLE promise_revisions (
     entity BLOB NOT NULL,
     promise_id TEXT NOT NULL,

@@ -1,8 +1,8 @@
 //! How values stand in SQL and in what the reader hands out: instants as RFC 3339, ids and states by their names.
 
 use model::{
-    Basis, BreakCause, CancelledBy, Comparator, EffectKind, EntityId, Money, OrderState, PromiseKind, PromiseStatus,
-    Time,
+    Basis, BreakCause, CancelledBy, Comparator, EffectKind, EntityId, Money, OrderState, PromiseKind,
+    PromiseStatus, Time,
 };
 use serde::{Serialize, Serializer};
 
@@ -72,8 +72,8 @@ pub(crate) fn money_opt<S: Serializer>(money: &Option<Money>, to: S) -> Result<S
 
 /// Text that holds JSON goes out as that JSON.
 pub(crate) fn json_opt<S: Serializer>(text: &Option<String>, to: S) -> Result<S::Ok, S::Error> {
-    let value = text.as_ref().map(|text| {
-        serde_json::from_str(text).unwrap_or_else(|_| serde_json::Value::String(text.clone()))
-    });
+    let value = text
+        .as_ref()
+        .map(|text| serde_json::from_str(text).unwrap_or_else(|_| serde_json::Value::String(text.clone())));
     value.serialize(to)
 }

@@ -1,6 +1,5 @@
 //! The one writer.
 
-use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,7 +17,7 @@ use crate::schema;
 /// How long a step waits for readers to end before it says so.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Pages of the write-ahead log (32 MiB) after which a commit moves them into the file.
-const CHECKPOINT_PAGES: u32 = 8192;
+const CHECKPOINT_PAGES: u32 = 32768;
 
 /// The read models, open for writing. One at a time per file.
 #[derive(Debug)]
@@ -125,18 +124,22 @@ impl Views {
             return Ok(Err(Why::Damaged { detail: verdict }));
         }
         configure(db)?;
-        db.query_row("SELECT position, scrub_owed FROM meta", [], |row| Ok(Ok((row.get(0)?, row.get(1)?)))).or_else(
-            |error| match error {
+        db.query_row("SELECT position, scrub_owed FROM meta", [], |row| Ok(Ok((row.get(0)?, row.get(1)?))))
+            .or_else(|error| match error {
                 rusqlite::Error::QueryReturnedNoRows => {
                     Ok(Err(Why::Damaged { detail: "it does not say up to where it reaches".into() }))
                 }
                 error => Err(error),
-            },
-        )
+            })
     }
 
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// How long a step waits for readers that are in its way; five seconds unless told.
+    pub fn set_patience(&mut self, patience: Duration) -> Result<()> {
+        self.db.busy_timeout(patience).at(&self.path, "open the views")
     }
 
     /// The journal sequence that the rows reflect; 0 before everything.
@@ -156,7 +159,8 @@ impl Views {
             return Ok(());
         }
         let new = &changes[changes.partition_point(|(seq, _)| *seq <= self.position)..];
-        let tx = Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate).at(&self.path, DOING)?;
+        let tx =
+            Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate).at(&self.path, DOING)?;
         let erased = fold(&tx, new)
             .and_then(|erased| {
                 tx.prepare_cached("UPDATE meta SET position = ?, scrub_owed = scrub_owed OR ?")?
@@ -214,7 +218,8 @@ impl Views {
     /// [`Error::Busy`] the rows are gone and their bytes are not yet: [`Views::finish_erasures`] goes on.
     pub fn erase(&mut self, entity: EntityId) -> Result<()> {
         const DOING: &str = "erase an entity";
-        let tx = Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate).at(&self.path, DOING)?;
+        let tx =
+            Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate).at(&self.path, DOING)?;
         let mut fold = Fold::new(&tx);
         let erased = fold
             .erase(entity)
@@ -252,8 +257,7 @@ impl Views {
 
     /// Moves the write-ahead log into the file and syncs it; `false` where a reader was in the way.
     fn checkpoint(&self, mode: &str) -> rusqlite::Result<bool> {
-        let busy: i64 =
-            self.db.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| row.get(0))?;
+        let busy: i64 = self.db.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| row.get(0))?;
         Ok(busy == 0)
     }
 
@@ -270,24 +274,26 @@ impl Views {
 }
 
 /// Folds the changes and says how many rows erasures took away.
+///
+/// Rows of one entity have nothing to do with those of another, so each entity's changes are taken together: the
+/// pages that hold it are visited once a batch.
 fn fold(tx: &Transaction<'_>, changes: &[(u64, Change)]) -> rusqlite::Result<usize> {
-    let mut last_profile = HashMap::new();
-    for (index, (_, change)) in changes.iter().enumerate() {
-        if let Change::Profile(row) = change {
-            last_profile.insert(row.entity, index);
-        }
-    }
-    let mut fold = Fold::new(tx);
+    let mut sorted: Vec<(EntityId, Place, &Change)> = Vec::with_capacity(changes.len());
     let mut place = Place { seq: 0, ordinal: 0 };
-    for (index, (seq, change)) in changes.iter().enumerate() {
-        place = if *seq == place.seq {
-            Place { ordinal: place.ordinal + 1, ..place }
-        } else {
-            Place { seq: *seq, ordinal: 0 }
-        };
-        match change {
-            Change::Profile(row) if last_profile[&row.entity] != index => {}
-            change => fold.change(place, change)?,
+    for (seq, change) in changes {
+        let ordinal = if *seq == place.seq { place.ordinal + 1 } else { 0 };
+        place = Place { seq: *seq, ordinal };
+        sorted.push((change.owner(), place, change));
+    }
+    sorted.sort_by_key(|(owner, _, _)| *owner);
+    let mut fold = Fold::new(tx);
+    for changes in sorted.chunk_by(|(one, _, _), (next, _, _)| one == next) {
+        let last_profile = changes.iter().rposition(|(_, _, change)| matches!(change, Change::Profile(_)));
+        for (index, (_, place, change)) in changes.iter().enumerate() {
+            match change {
+                Change::Profile(_) if Some(index) != last_profile => {}
+                change => fold.change(*place, change)?,
+            }
         }
     }
     Ok(fold.erased)
@@ -301,7 +307,7 @@ fn configure(db: &Connection) -> rusqlite::Result<()> {
     db.pragma_update_and_check(None, "secure_delete", "ON", |_| Ok(()))?;
     db.pragma_update_and_check(None, "wal_autocheckpoint", CHECKPOINT_PAGES, |_| Ok(()))?;
     // Negative: KiB.
-    db.pragma_update(None, "cache_size", -65_536)
+    db.pragma_update(None, "cache_size", -262_144)
 }
 
 /// Removes the file and what SQLite keeps beside it.

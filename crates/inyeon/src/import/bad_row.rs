@@ -89,9 +89,7 @@ impl fmt::Display for BadRowReason {
                 write!(f, "{found} fields where the header has {expected}")
             }
             BadRowReason::Encoding => f.write_str("bytes that are not text in the file's encoding"),
-            BadRowReason::Quotes => {
-                f.write_str("a quote that is not closed, or text behind a closing quote")
-            }
+            BadRowReason::Quotes => f.write_str("a quote that is not closed, or text behind a closing quote"),
             BadRowReason::TooLong { limit } => {
                 write!(f, "a line of more than {limit} bytes; only its beginning is kept")
             }

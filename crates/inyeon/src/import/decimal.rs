@@ -87,7 +87,8 @@ impl Decimal {
     }
 
     pub(crate) fn checked_mul(self, other: Decimal) -> Option<Decimal> {
-        let product = Decimal { units: self.units.checked_mul(other.units)?, scale: self.scale + other.scale };
+        let product =
+            Decimal { units: self.units.checked_mul(other.units)?, scale: self.scale + other.scale };
         if product.scale <= SCALE_MAX { Some(product) } else { None }
     }
 

@@ -9,7 +9,7 @@ use super::ImportError;
 
 /// Reads the times of one column. Rows of one order share theirs, so the last answer is kept.
 #[derive(Clone, Debug)]
-pub(crate) struct Clock {
+pub(crate) struct TimeReader {
     zone: TimeZone,
     format: TimeFormat,
     last: Option<(String, Timestamp)>,
@@ -33,9 +33,9 @@ pub(crate) fn zone(name: &str) -> Result<TimeZone, ImportError> {
     TimeZone::get(name).map_err(|error| ImportError::time_zone(name, error))
 }
 
-impl Clock {
+impl TimeReader {
     pub(crate) fn new(zone: TimeZone, format: TimeFormat) -> Self {
-        Clock { zone, format, last: None }
+        TimeReader { zone, format, last: None }
     }
 
     /// The instant a text stands for, or nothing if it is no time.
@@ -70,13 +70,11 @@ impl Clock {
                 None => text.parse::<Date>().ok(),
             },
             TimeFormat::Pattern(pattern) => strtime::parse(pattern, text).ok()?.to_date().ok(),
-            TimeFormat::UnixSeconds | TimeFormat::UnixMilliseconds => {
-                Some(self.day(self.parse(text)?))
-            }
+            TimeFormat::UnixSeconds | TimeFormat::UnixMilliseconds => Some(self.day(self.parse(text)?)),
         }
     }
 
-    /// The calendar day of an instant, in the clock's own zone.
+    /// The calendar day of an instant, in the reader's own zone.
     pub(crate) fn day(&self, at: Timestamp) -> Date {
         self.zone.to_datetime(at).date()
     }

@@ -20,7 +20,7 @@ use jiff::civil::Date;
 
 use super::decimal::{Decimal, NumberStyle};
 use super::json::Json;
-use super::local_time::{self, Clock, TimeFormat};
+use super::local_time::{self, TimeFormat, TimeReader};
 use super::progress::Feed;
 use super::table::{Dialect, Meter, Row, Rows, reported_name};
 use super::{BadRowReason, ErrorKind, ImportError, ImportEvent, Rank, Sink, Summary};
@@ -40,7 +40,7 @@ pub fn read(dir: &Path, sink: &mut dyn Sink) -> Result<Summary, ImportError> {
     let files = Files::find(dir)?;
     let meter = Meter::over(&files.all())?;
     let mut import = Import {
-        clock: Clock::new(local_time::zone(TIME_ZONE)?, TimeFormat::Iso),
+        time_reader: TimeReader::new(local_time::zone(TIME_ZONE)?, TimeFormat::Iso),
         feed: Feed::new(sink, meter.clone()),
         meter,
         json: Json::default(),
@@ -295,22 +295,22 @@ impl Column {
         }
     }
 
-    fn time(self, row: &Row, clock: &mut Clock) -> Result<Option<Timestamp>, BadRowReason> {
+    fn time(self, row: &Row, time_reader: &mut TimeReader) -> Result<Option<Timestamp>, BadRowReason> {
         match self.text(row) {
             "" => Ok(None),
-            text => clock.instant(text).map(Some).ok_or_else(|| self.bad_time(text)),
+            text => time_reader.instant(text).map(Some).ok_or_else(|| self.bad_time(text)),
         }
     }
 
-    fn needed_time(self, row: &Row, clock: &mut Clock) -> Result<Timestamp, BadRowReason> {
+    fn needed_time(self, row: &Row, time_reader: &mut TimeReader) -> Result<Timestamp, BadRowReason> {
         self.needed(row)?;
-        self.time(row, clock)?.ok_or_else(|| BadRowReason::Missing { column: self.name.to_owned() })
+        self.time(row, time_reader)?.ok_or_else(|| BadRowReason::Missing { column: self.name.to_owned() })
     }
 
-    fn date(self, row: &Row, clock: &Clock) -> Result<Option<Date>, BadRowReason> {
+    fn date(self, row: &Row, time_reader: &TimeReader) -> Result<Option<Date>, BadRowReason> {
         match self.text(row) {
             "" => Ok(None),
-            text => clock.date(text).map(Some).ok_or_else(|| self.bad_time(text)),
+            text => time_reader.date(text).map(Some).ok_or_else(|| self.bad_time(text)),
         }
     }
 
@@ -345,7 +345,7 @@ impl Column {
 }
 
 struct Import<'s> {
-    clock: Clock,
+    time_reader: TimeReader,
     feed: Feed<'s>,
     meter: Meter,
     json: Json,
@@ -362,9 +362,12 @@ fn each_row(
     feed.begin_file(rows.file());
     let mut row = Row::default();
     while let Some(read) = rows.next(&mut row)? {
-        match read.and_then(|()| take(&row).map_err(|reason| rows.bad_row(&row, reason))) {
-            Ok(()) => feed.used(),
+        match read {
             Err(bad) => feed.bad_row(bad)?,
+            Ok(()) => match take(&row) {
+                Ok(()) => feed.used(),
+                Err(reason) => feed.bad_row(rows.bad_row(&row, reason))?,
+            },
         }
     }
     Ok(())
@@ -454,7 +457,7 @@ impl Import<'_> {
             "order_estimated_delivery_date",
         ];
         let [id, customer, status, purchased, approved, handed_over, delivered, due] = columns(&rows, names)?;
-        let clock = &mut self.clock;
+        let time_reader = &mut self.time_reader;
         let Shop { customers, addresses, people, orders_by_id, orders, .. } = &mut self.shop;
         orders_by_id.file = rows.file().to_owned();
         each_row(&mut rows, &mut self.feed, |row| {
@@ -466,11 +469,11 @@ impl Import<'_> {
                     line: row.line(),
                     address: customers.find(customer, customer.needed(row)?)?,
                     status: status.needed(row)?.to_owned(),
-                    purchased: purchased.needed_time(row, clock)?,
-                    approved: approved.time(row, clock)?,
-                    handed_over: handed_over.time(row, clock)?,
-                    delivered: delivered.time(row, clock)?,
-                    due: due.date(row, clock)?,
+                    purchased: purchased.needed_time(row, time_reader)?,
+                    approved: approved.time(row, time_reader)?,
+                    handed_over: handed_over.time(row, time_reader)?,
+                    delivered: delivered.time(row, time_reader)?,
+                    due: due.date(row, time_reader)?,
                     hand_over_by: None,
                 })
             };
@@ -501,7 +504,7 @@ impl Import<'_> {
             "freight_value",
         ];
         let [order_id, number, product, seller, limit, price, freight] = columns(&rows, names)?;
-        let clock = &mut self.clock;
+        let time_reader = &mut self.time_reader;
         let Shop { products, sellers, orders_by_id, orders, items, .. } = &mut self.shop;
         let mut lines = HashMap::new();
         each_row(&mut rows, &mut self.feed, |row| {
@@ -515,7 +518,7 @@ impl Import<'_> {
                 price: price.amount(row)?,
                 freight: freight.amount(row)?,
             };
-            let limit = limit.time(row, clock)?;
+            let limit = limit.time(row, time_reader)?;
             check_new(&mut lines, (order, item.number), id, row)?;
             let latest = &mut orders[order as usize].hand_over_by;
             *latest = (*latest).max(limit);
@@ -556,7 +559,7 @@ impl Import<'_> {
 
     /// Tells every order's events, now that its items and payments are known.
     fn tell_orders(&mut self, file: &str) -> Result<(), ImportError> {
-        let Import { clock, feed, json, shop, notes, .. } = self;
+        let Import { time_reader, feed, json, shop, notes, .. } = self;
         let mut told = Told { feed, json, file };
         let (mut items, mut payments) = (shop.items.as_slice(), shop.payments.as_slice());
         for (index, order) in (0_u32..).zip(&shop.orders) {
@@ -571,7 +574,7 @@ impl Import<'_> {
             story.tell_placed(&mut told)?;
             story.tell_payments(&mut told)?;
             story.tell_progress(&mut told)?;
-            story.tell_cancelled(&mut told, clock)?;
+            story.tell_cancelled(&mut told, time_reader)?;
             notes.count(&story);
         }
         Ok(())
@@ -589,7 +592,7 @@ impl Import<'_> {
             "review_answer_timestamp",
         ];
         let [review_id, order_id, score, title, message, asked, answered] = columns(&rows, names)?;
-        let Import { clock, feed, json, shop, .. } = self;
+        let Import { time_reader, feed, json, shop, .. } = self;
         let file = rows.file().to_owned();
         feed.begin_file(&file);
         let mut lines = HashMap::new();
@@ -604,8 +607,8 @@ impl Import<'_> {
                     rating: score.integer(row)?,
                     title: title.text(row),
                     body: message.text(row),
-                    asked: asked.date(row, clock)?,
-                    answered: answered.needed_time(row, clock)?,
+                    asked: asked.date(row, time_reader)?,
+                    answered: answered.needed_time(row, time_reader)?,
                 };
                 if !(1..=5).contains(&review.rating) {
                     return Err(score.out_of_range(score.text(row), "a score from 1 to 5"));
@@ -614,12 +617,15 @@ impl Import<'_> {
                 check_new(&mut lines, (order, id.to_owned()), id, row)?;
                 Ok(review.event(json, shop, &file, row.line()))
             };
-            match read.and_then(|()| review(&row).map_err(|reason| rows.bad_row(&row, reason))) {
-                Ok(event) => {
-                    feed.used();
-                    feed.event("product.reviewed", event)?;
-                }
+            match read {
                 Err(bad) => feed.bad_row(bad)?,
+                Ok(()) => match review(&row) {
+                    Ok(event) => {
+                        feed.used();
+                        feed.event("product.reviewed", event)?;
+                    }
+                    Err(reason) => feed.bad_row(rows.bad_row(&row, reason))?,
+                },
             }
         }
         Ok(())
@@ -636,7 +642,10 @@ impl Import<'_> {
             ("orders with a cancelled status and a delivery: told as delivered", notes.cancelled_delivered),
             ("payments of orders never approved: dated at the purchase", notes.unapproved_payments),
             ("items whose product is not in the products file: without a category", notes.unknown_products),
-            ("items whose seller is not in the sellers file: without the seller's state", notes.unknown_sellers),
+            (
+                "items whose seller is not in the sellers file: without the seller's state",
+                notes.unknown_sellers,
+            ),
         ] {
             feed.note(what, count);
         }
@@ -688,7 +697,8 @@ impl Notes {
         self.without_items += u64::from(items.is_empty());
         self.without_due += u64::from(order.due.is_none());
         if order.ended().is_some() {
-            *(if order.delivered.is_some() { &mut self.cancelled_delivered } else { &mut self.cancelled }) += 1;
+            *(if order.delivered.is_some() { &mut self.cancelled_delivered } else { &mut self.cancelled }) +=
+                1;
         }
         if order.approved.is_none() {
             self.unapproved_payments += payments.len() as u64;
@@ -777,8 +787,8 @@ impl Order {
 
     /// The last time known of an order that does not lie after its promised day. The purchase stands in where
     /// even that lies after it.
-    fn last_known(&self, clock: &Clock) -> Timestamp {
-        let in_time = |at: &Timestamp| self.due.is_none_or(|due| clock.day(*at) <= due);
+    fn last_known(&self, time_reader: &TimeReader) -> Timestamp {
+        let in_time = |at: &Timestamp| self.due.is_none_or(|due| time_reader.day(*at) <= due);
         let later = [self.approved, self.handed_over].into_iter().flatten().filter(in_time);
         later.fold(self.purchased, Timestamp::max)
     }
@@ -914,9 +924,11 @@ impl Story<'_> {
         Ok(())
     }
 
-    fn tell_cancelled(&self, told: &mut Told<'_, '_>, clock: &Clock) -> Result<(), ImportError> {
-        let Some(ended) = self.order.ended().filter(|_| self.order.delivered.is_none()) else { return Ok(()) };
-        let at = self.order.last_known(clock);
+    fn tell_cancelled(&self, told: &mut Told<'_, '_>, time_reader: &TimeReader) -> Result<(), ImportError> {
+        let Some(ended) = self.order.ended().filter(|_| self.order.delivered.is_none()) else {
+            return Ok(());
+        };
+        let at = self.order.last_known(time_reader);
         told.track(self, "order.cancelled", at, self.key("cancelled"), |json| {
             match ended {
                 Ended::Cancelled => json.plain_field("cancelled_by", "unknown"),

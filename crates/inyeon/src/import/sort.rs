@@ -168,7 +168,8 @@ impl RecordSorter {
     }
 
     pub(super) fn push(&mut self, order: &[u8], payload: &[u8]) -> Result<(), ImportError> {
-        let (Ok(order_len), Ok(payload_len)) = (u32::try_from(order.len()), u32::try_from(payload.len())) else {
+        let (Ok(order_len), Ok(payload_len)) = (u32::try_from(order.len()), u32::try_from(payload.len()))
+        else {
             return Err(self.spill_error(damaged("an event of more than 4 GiB cannot be sorted")));
         };
         let slots_bytes = (self.slots.len() + 1) * size_of::<Slot>();
@@ -461,7 +462,8 @@ impl RunWriter {
 
     fn write_block(&mut self, last: bool) -> io::Result<()> {
         self.seal.seal(self.blocks, last, &mut self.block)?;
-        let length = u32::try_from(self.block.len()).map_err(|_| damaged("an event is too large to spill"))?;
+        let length =
+            u32::try_from(self.block.len()).map_err(|_| damaged("an event is too large to spill"))?;
         let mut head = [0; 5];
         head[..4].copy_from_slice(&length.to_le_bytes());
         head[4] = u8::from(last);

@@ -232,13 +232,8 @@ impl Rows {
 
     /// Where in a row the column of that name stands.
     pub(crate) fn column(&self, name: &str) -> Result<usize, ImportError> {
-        self.optional_column(name)?.ok_or_else(|| self.missing_column(name))
-    }
-
-    /// The same for a column the table may lack.
-    pub(crate) fn optional_column(&self, name: &str) -> Result<Option<usize>, ImportError> {
         let mut places = self.header.iter().enumerate().filter_map(|(at, h)| (h == name).then_some(at));
-        let first = places.next();
+        let first = places.next().ok_or_else(|| self.missing_column(name))?;
         if places.next().is_some() {
             return Err(ImportError::new(
                 ErrorKind::MissingColumn,
@@ -255,7 +250,10 @@ impl Rows {
             ErrorKind::MissingColumn,
             format!("the column {name} is missing"),
             format!("{}:1", self.path.display()),
-            format!("The header has: {}. Check the file, its delimiter and its encoding", self.header.join(", ")),
+            format!(
+                "The header has: {}. Check the file, its delimiter and its encoding",
+                self.header.join(", ")
+            ),
         )
     }
 
@@ -301,13 +299,7 @@ impl Rows {
 
     /// Leaves `row`, which was read well, out for a reason found in its fields.
     pub(crate) fn bad_row(&self, row: &Row, reason: BadRowReason) -> BadRow {
-        BadRow {
-            file: self.file.clone(),
-            line: row.line,
-            reason,
-            raw: row.raw.clone(),
-            raw_escaped: false,
-        }
+        BadRow { file: self.file.clone(), line: row.line, reason, raw: row.raw.clone(), raw_escaped: false }
     }
 
     fn next_unchecked(&mut self, row: &mut Row) -> Result<Option<Result<(), BadRow>>, ImportError> {
@@ -326,7 +318,11 @@ impl Rows {
         if cut {
             bytes.truncate(LINE_KEPT);
             self.skip_line()?;
-            return Ok(Some(Err(self.unreadable(row.line, &bytes, BadRowReason::TooLong { limit: LINE_MAX }))));
+            return Ok(Some(Err(self.unreadable(
+                row.line,
+                &bytes,
+                BadRowReason::TooLong { limit: LINE_MAX },
+            ))));
         }
         if bytes.contains(&b'"') && !self.complete_quotes(&mut bytes)? {
             return Ok(Some(Err(self.unreadable(row.line, &bytes, BadRowReason::Quotes))));

@@ -30,7 +30,9 @@ impl Part {
     /// Takes in what later rows add.
     pub(super) fn absorb(&mut self, later: &Part) {
         for (sum, more) in self.sums.iter_mut().zip(&later.sums) {
-            *sum = sum.checked_add(*more).expect("a row adds at most 10^12 with nine decimals, and an i128 holds 10^38");
+            *sum = sum
+                .checked_add(*more)
+                .expect("a row adds at most 10^12 with nine decimals, and an i128 holds 10^38");
         }
         for (list, more) in self.lists.iter_mut().zip(&later.lists) {
             list.push(',');

@@ -12,7 +12,7 @@ use super::Field;
 use super::spec::{ConditionSpec, EventSpec, Fields, FullSpec, MapSpec, RuleSpec, ValueSpec};
 use super::value::{Condition, FieldIndex, Kind, Origin, Part, Product, Reading, Scalar, Template, Test};
 use crate::import::decimal::{Decimal, NumberStyle};
-use crate::import::local_time::{Clock, TimeFormat};
+use crate::import::local_time::{TimeFormat, TimeReader};
 use crate::import::table::{Dialect, Encoding};
 use crate::import::{ErrorKind, ImportError, Rank};
 
@@ -20,6 +20,7 @@ use crate::import::{ErrorKind, ImportError, Rank};
 const LINE: &str = "@line";
 /// Digits of the minor unit of most currencies.
 const MONEY_DECIMALS: u32 = 2;
+const MONEY_DECIMALS_MAX: u32 = 6;
 
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
@@ -51,7 +52,7 @@ pub(super) struct EventPlan {
     pub(super) group_by: Option<Vec<FieldIndex>>,
     pub(super) key: Template,
     pub(super) at: FieldIndex,
-    pub(super) clock: Clock,
+    pub(super) time_reader: TimeReader,
     pub(super) user_id: Option<Scalar>,
     pub(super) anonymous_id: Option<Scalar>,
     pub(super) fallback_anonymous_id: Option<Scalar>,
@@ -94,7 +95,7 @@ pub(super) fn plan(yaml: &str, file: &str) -> Result<Plan, ImportError> {
             Some(at) => format!("{file}:{}:{}", at.line(), at.column()),
             None => file.to_owned(),
         };
-        let message = error.without_snippet().to_string();
+        let message = error.without_snippet().render_with_formatter(&serde_saphyr::UserMessageFormatter);
         // The place is told once, in our own way.
         let message = message.split(" at line ").next().unwrap_or(&message).to_owned();
         ImportError::new(
@@ -188,7 +189,11 @@ impl<'f> Planner<'f> {
         })
     }
 
-    fn dialect(&self, delimiter: Option<&Spanned<String>>, encoding: Encoding) -> Result<Dialect, ImportError> {
+    fn dialect(
+        &self,
+        delimiter: Option<&Spanned<String>>,
+        encoding: Encoding,
+    ) -> Result<Dialect, ImportError> {
         let delimiter = match delimiter.map(|text| (text.value.as_str(), text)) {
             None => b',',
             Some(("tab", _)) => b'\t',
@@ -296,7 +301,7 @@ impl<'f> Planner<'f> {
             None => None,
         };
         let key = self.key(&spec.key, group_by.as_deref())?;
-        let (at, clock) = self.event_time(&spec.at)?;
+        let (at, time_reader) = self.event_time(&spec.at)?;
         let mut body = Body { grouped: group_by.is_some(), ..Body::default() };
         let traits = self.nodes(&spec.traits, &mut body)?;
         let properties = self.nodes(&spec.properties, &mut body)?;
@@ -309,7 +314,7 @@ impl<'f> Planner<'f> {
             group_by,
             key,
             at,
-            clock,
+            time_reader,
             user_id: self.identifier("user_id", spec.user_id.as_ref())?,
             anonymous_id: self.identifier("anonymous_id", spec.anonymous_id.as_ref())?,
             fallback_anonymous_id: self
@@ -323,7 +328,7 @@ impl<'f> Planner<'f> {
         if plan.user_id.is_none() && plan.anonymous_id.is_none() && plan.fallback_anonymous_id.is_none() {
             return Err(self.error(
                 event.referenced,
-                "the event says of nobody",
+                "the event is about nobody",
                 "Give it user_id, anonymous_id or fallback_anonymous_id",
             ));
         }
@@ -340,7 +345,9 @@ impl<'f> Planner<'f> {
         let trouble = match kind {
             "track" if spec.event.is_none() => Some("a track event needs the name of the event under event"),
             "identify" if spec.event.is_some() => Some("an identify event has no name"),
-            "identify" if !spec.properties.0.is_empty() => Some("an identify event has traits, not properties"),
+            "identify" if !spec.properties.0.is_empty() => {
+                Some("an identify event has traits, not properties")
+            }
             "track" | "page" | "screen" if !spec.traits.0.is_empty() => {
                 Some("only an identify event has traits")
             }
@@ -374,12 +381,14 @@ impl<'f> Planner<'f> {
         }
     }
 
-    fn event_time(&mut self, at: &Spanned<ValueSpec>) -> Result<(FieldIndex, Clock), ImportError> {
-        let (column, clock) = match &at.value {
-            ValueSpec::Column(column) => (column.clone(), self.clock(&FullSpec::default(), at.referenced)?),
+    fn event_time(&mut self, at: &Spanned<ValueSpec>) -> Result<(FieldIndex, TimeReader), ImportError> {
+        let (column, time_reader) = match &at.value {
+            ValueSpec::Column(column) => {
+                (column.clone(), self.time_reader(&FullSpec::default(), at.referenced)?)
+            }
             ValueSpec::Full(full) => match (&full.from, full.kind_names().as_slice()) {
                 (Some(column), ["from"]) if full.r#as.is_none() && full.default.is_none() => {
-                    (column.clone(), self.clock(full, at.referenced)?)
+                    (column.clone(), self.time_reader(full, at.referenced)?)
                 }
                 _ => {
                     return Err(self.error(
@@ -390,7 +399,7 @@ impl<'f> Planner<'f> {
                 }
             },
         };
-        Ok((self.field(&column), clock))
+        Ok((self.field(&column), time_reader))
     }
 
     fn identifier(
@@ -512,10 +521,11 @@ impl<'f> Planner<'f> {
             }
             (_, None | Some("text")) => Kind::Text,
             (_, Some("boolean")) => Kind::Boolean,
-            (_, Some("date")) => Kind::Date(self.clock(full, at)?),
-            (_, Some("time")) => Kind::Time(self.clock(full, at)?),
+            (_, Some("date")) => Kind::Date(self.time_reader(full, at)?),
+            (_, Some("time")) => Kind::Time(self.time_reader(full, at)?),
             (_, Some(other)) => return Err(self.unknown_kind(name, other, at)),
         };
+        self.check_decimals(name, full, &kind, at)?;
         let timed = matches!(kind, Kind::Date(_) | Kind::Time(_));
         if !timed && (full.format.is_some() || full.time_zone.is_some()) {
             return Err(self.error(
@@ -538,12 +548,28 @@ impl<'f> Planner<'f> {
         let kind = match full.r#as.as_deref() {
             None | Some("number") => Kind::Number,
             Some("integer") => Kind::Integer,
-            Some("money") => return Ok(Kind::Money(full.decimals.unwrap_or(MONEY_DECIMALS).min(6))),
+            Some("money") => Kind::Money(full.decimals.unwrap_or(MONEY_DECIMALS)),
             Some(other) => return Err(self.unknown_kind(name, other, at)),
         };
-        match full.decimals {
-            None => Ok(kind),
-            Some(_) => Err(self.error(
+        self.check_decimals(name, full, &kind, at)?;
+        Ok(kind)
+    }
+
+    fn check_decimals(
+        &self,
+        name: &str,
+        full: &FullSpec,
+        kind: &Kind,
+        at: Location,
+    ) -> Result<(), ImportError> {
+        match (full.decimals, kind) {
+            (None, _) | (Some(0..=MONEY_DECIMALS_MAX), Kind::Money(_)) => Ok(()),
+            (Some(_), Kind::Money(_)) => Err(self.error(
+                at,
+                format!("{name} has more decimals than any currency"),
+                format!("Use decimals from 0 to {MONEY_DECIMALS_MAX}"),
+            )),
+            (Some(_), _) => Err(self.error(
                 at,
                 format!("{name} is not money, so decimals means nothing"),
                 "Add as: money, or take decimals away",
@@ -559,7 +585,7 @@ impl<'f> Planner<'f> {
         )
     }
 
-    fn clock(&self, full: &FullSpec, at: Location) -> Result<Clock, ImportError> {
+    fn time_reader(&self, full: &FullSpec, at: Location) -> Result<TimeReader, ImportError> {
         let zone = match &full.time_zone {
             Some(name) => self.zone_of(name, at)?,
             None => self.zone.clone(),
@@ -568,7 +594,7 @@ impl<'f> Planner<'f> {
             Some(format) => self.format_of(format, at)?,
             None => self.times.clone(),
         };
-        Ok(Clock::new(zone, format))
+        Ok(TimeReader::new(zone, format))
     }
 
     fn zone_of(&self, name: &str, at: Location) -> Result<TimeZone, ImportError> {

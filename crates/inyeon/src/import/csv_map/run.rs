@@ -20,7 +20,7 @@ pub(super) enum Taken {
     Skipped,
 }
 
-/// A map at work. It has its own copy of the plan, whose clocks keep the last time they read.
+/// A map at work. It has its own copy of the plan, whose time readers keep the last time they read.
 pub(super) struct Run {
     plan: Plan,
     file: Option<String>,
@@ -105,11 +105,7 @@ impl Run {
     }
 
     /// Lets the staged events count.
-    pub(super) fn commit(
-        &mut self,
-        groups: &mut Groups,
-        feed: &mut Feed<'_>,
-    ) -> Result<(), ImportError> {
+    pub(super) fn commit(&mut self, groups: &mut Groups, feed: &mut Feed<'_>) -> Result<(), ImportError> {
         let Run { plan, file, staged, active, open, buffers } = self;
         for &event in active.iter() {
             let Staged { part, group, joins } = &mut staged[event];
@@ -200,7 +196,7 @@ impl EventPlan {
         part.key.clear();
         self.key.push_whole(row, reading, &mut part.key)?;
         let at = reading.needed_text(row, self.at)?;
-        part.at = self.clock.instant(at).ok_or_else(|| BadRowReason::Time {
+        part.at = self.time_reader.instant(at).ok_or_else(|| BadRowReason::Time {
             column: reading.name(self.at).to_owned(),
             value: at.to_owned(),
         })?;

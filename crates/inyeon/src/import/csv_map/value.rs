@@ -6,7 +6,7 @@ use super::Field;
 use crate::import::BadRowReason;
 use crate::import::decimal::{Decimal, NumberStyle};
 use crate::import::json::push_text;
-use crate::import::local_time::Clock;
+use crate::import::local_time::TimeReader;
 
 /// A row as the rules see it: fields by name, texts only. A table's row is one; a webhook's JSON can be another.
 pub trait Source {
@@ -211,9 +211,9 @@ impl Product {
         let mut product = self.factor;
         for &field in &self.fields {
             let number = reading.needed_number(row, field)?;
-            product = product.checked_mul(number).ok_or_else(|| {
-                bad_number(reading.name(field), reading.text(row, field).unwrap_or(""))
-            })?;
+            product = product
+                .checked_mul(number)
+                .ok_or_else(|| bad_number(reading.name(field), reading.text(row, field).unwrap_or("")))?;
         }
         Ok(product)
     }
@@ -241,8 +241,8 @@ pub(super) enum Kind {
     /// With so many digits behind the point.
     Money(u32),
     Boolean,
-    Date(Clock),
-    Time(Clock),
+    Date(TimeReader),
+    Time(TimeReader),
 }
 
 /// A single value of a row.
@@ -280,7 +280,8 @@ impl Scalar {
             }
         }
         let given = &out[start..];
-        let translated = self.translate.iter().find(|(from, _)| from == given.trim()).map(|(_, to)| to.as_str());
+        let translated =
+            self.translate.iter().find(|(from, _)| from == given.trim()).map(|(_, to)| to.as_str());
         let replaced = match (given.is_empty(), &self.default) {
             (true, Some(default)) => Some(default.as_str()),
             _ => translated,
@@ -318,12 +319,12 @@ impl Scalar {
                 value: given.to_owned(),
             })?),
             // Writing into a String does not fail.
-            Kind::Date(clock) => {
-                let date = clock.date(given).ok_or_else(bad_time)?;
+            Kind::Date(time_reader) => {
+                let date = time_reader.date(given).ok_or_else(bad_time)?;
                 let _ = write!(out, "{date}");
             }
-            Kind::Time(clock) => {
-                let at = clock.instant(given).ok_or_else(bad_time)?;
+            Kind::Time(time_reader) => {
+                let at = time_reader.instant(given).ok_or_else(bad_time)?;
                 let _ = write!(out, "{at}");
             }
         }
@@ -355,12 +356,7 @@ fn push_json(text: &str, kind: &Kind, out: &mut String) {
 }
 
 /// Appends a number, rounded as its kind asks.
-fn push_number(
-    number: Decimal,
-    kind: &Kind,
-    label: &str,
-    out: &mut String,
-) -> Result<(), BadRowReason> {
+fn push_number(number: Decimal, kind: &Kind, label: &str, out: &mut String) -> Result<(), BadRowReason> {
     use std::fmt::Write;
     let bad = || bad_number(label, &number.to_string());
     // Writing into a String does not fail.

@@ -1,0 +1,327 @@
+//! `inyeon benchmark intake`: what is accepted and what is drained, beside two limits that are measured in the same
+//! run: a server that parses and answers without storing, and a bare append with the same syncs.
+
+mod load;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::routing::post;
+use model::{EventKind, LogKind, PartitionId};
+use runtime::{Node, NodeOptions, Sink};
+use serde_json::{Value, json};
+
+use crate::access::store_options;
+use crate::cli::{Global, print};
+use crate::dialect::Parsed;
+use crate::dialect::segment::{self, Batch, Outer};
+use crate::error::{Failure, Kind};
+use crate::http;
+use crate::i18n::Messages;
+use crate::serve::Server;
+use load::{Outcome, Plan};
+
+#[derive(clap::Args)]
+pub struct BenchmarkArgs {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(clap::Subcommand)]
+enum What {
+    Intake {
+        #[arg(long, default_value_t = 10)]
+        seconds: u64,
+        #[arg(long, default_value_t = 64)]
+        connections: usize,
+        #[arg(long, default_value_t = 1024)]
+        event_bytes: usize,
+        #[arg(long, default_value_t = 100_000)]
+        users: u64,
+    },
+}
+
+pub fn run(global: &Global, args: &BenchmarkArgs, messages: &Messages) -> Result<(), Failure> {
+    let What::Intake { seconds, connections, event_bytes, users } = args.what;
+    let scratch = tempfile::Builder::new()
+        .prefix("inyeon-benchmark-")
+        .tempdir_in(".")
+        .map_err(|error| Failure::io("create", Path::new("."), &error))?;
+    let bench = Intake {
+        dir: scratch.path().to_owned(),
+        plan: Plan {
+            address: ([127, 0, 0, 1], 0).into(),
+            write_key: "benchmark".to_owned(),
+            connections,
+            batch: 1,
+            event_bytes,
+            users,
+            duration: Duration::from_secs(seconds),
+            rate: None,
+        },
+        quiet: global.quiet || global.json,
+        messages,
+    };
+    let figures = bench.run()?;
+    if global.json {
+        print(&serde_json::to_string_pretty(&figures).expect("plain data serialises"));
+    } else {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let values = [("cores", cores.to_string()), ("bytes", event_bytes.to_string())];
+        print(&messages.with("benchmark-title", &values));
+        print(&lines(&figures, ""));
+    }
+    Ok(())
+}
+
+/// Every figure on a line of its own, under its path.
+fn lines(value: &Value, path: &str) -> String {
+    match value {
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, value)| {
+                lines(value, &if path.is_empty() { name.clone() } else { format!("{path}.{name}") })
+            })
+            .collect(),
+        Value::Number(number) => {
+            let number = number.as_f64().unwrap_or(f64::NAN);
+            let text = if number.abs() >= 100.0 { format!("{number:.0}") } else { format!("{number:.3}") };
+            format!("  {path:<44} {text:>12}\n")
+        }
+        other => format!("  {path:<44} {other}\n"),
+    }
+}
+
+struct Intake<'a> {
+    dir: PathBuf,
+    plan: Plan,
+    quiet: bool,
+    messages: &'a Messages,
+}
+
+fn broken(error: impl std::fmt::Display) -> Failure {
+    Failure::new(Kind::Failed, "benchmark").with("detail", error)
+}
+
+impl Intake<'_> {
+    fn run(&self) -> Result<Value, Failure> {
+        let batches = |plan: &Plan| Plan { batch: 100, connections: 8, ..plan.clone() };
+        self.say("parse only, single");
+        let parse_single = self.parse_only(&self.plan)?;
+        self.say("parse only, batches of 100");
+        let parse_batch = self.parse_only(&batches(&self.plan))?;
+        self.say("single events");
+        let (single, per_commit) = self.single(&self.plan)?;
+        self.say("single events at half load");
+        let half = Plan { rate: Some(single.per_second() / 2.0), ..self.plan.clone() };
+        let (half_load, _) = self.single(&half)?;
+        self.say("batches of 100");
+        let drained = self.sustained(&batches(&self.plan))?;
+        self.say("views at 5,000 events a second");
+        let lag = self.views_lag()?;
+        self.say("bare append with the same syncs");
+        let append = self.bare_append(per_commit)?;
+        Ok(json!({
+            "event_bytes": self.plan.event_bytes,
+            "limits": {
+                "parse_only_single_per_s": parse_single.per_second(),
+                "parse_only_single_p99_ms": parse_single.quantile_ms(0.99),
+                "parse_only_batch_per_s": parse_batch.per_second(),
+                "bare_append_per_s": append,
+                "records_per_sync": per_commit,
+            },
+            "single": {
+                "accepted_per_s": single.per_second(),
+                "p50_ms": single.quantile_ms(0.5),
+                "p99_ms": single.quantile_ms(0.99),
+                "refused": single.refused,
+                "share_of_parse_only": single.per_second() / parse_single.per_second(),
+                "share_of_bare_append": single.per_second() / append,
+            },
+            "single_half_load": {
+                "accepted_per_s": half_load.per_second(),
+                "p50_ms": half_load.quantile_ms(0.5),
+                "p99_ms": half_load.quantile_ms(0.99),
+            },
+            "batch": drained,
+            "views": lag,
+        }))
+    }
+
+    fn say(&self, what: &str) {
+        if !self.quiet {
+            eprintln!("{}", self.messages.with("benchmark-running", &[("what", what.to_owned())]));
+        }
+    }
+
+    /// The same parsing and the same answers, and nothing behind them.
+    fn parse_only(&self, plan: &Plan) -> Result<Outcome, Failure> {
+        async fn single(body: Bytes) -> axum::Json<Value> {
+            let text = std::str::from_utf8(&body).unwrap_or_default();
+            let parsed = segment::parse(
+                text,
+                Some(EventKind::Track),
+                Outer::default(),
+                model::Time(0),
+                String::new,
+            );
+            let id = match &parsed {
+                Parsed::Event { event, .. } => event.message_id.to_string(),
+                Parsed::Refused(refused) => refused.detail.clone(),
+            };
+            axum::Json(json!({ "success": true, "messageId": id }))
+        }
+        async fn batch(body: Bytes) -> axum::Json<Value> {
+            let text = std::str::from_utf8(&body).unwrap_or_default();
+            let taken = serde_json::from_str::<Batch<'_>>(text).map_or(0, |batch| {
+                let outer = batch.outer();
+                let parsed =
+                    batch.batch.iter().map(|raw| segment::parse(raw.get(), None, outer, model::Time(0), String::new));
+                parsed.filter(|parsed| matches!(parsed, Parsed::Event { .. })).count()
+            });
+            axum::Json(json!({ "success": true, "accepted": taken, "rejected": 0, "errors": [] }))
+        }
+        let (listener, address) = http::bind("127.0.0.1:0")?;
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let serving = std::thread::spawn(move || -> std::io::Result<()> {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+            runtime.block_on(async {
+                let router = Router::new().route("/v1/track", post(single)).route("/v1/batch", post(batch));
+                let listener = tokio::net::TcpListener::from_std(listener)?;
+                axum::serve(listener, router).with_graceful_shutdown(async { drop(stopped.await) }).await
+            })
+        });
+        let outcome = load::run(&Plan { address, ..plan.clone() }).map_err(broken)?;
+        drop(stop);
+        let _ = serving.join();
+        Ok(outcome)
+    }
+
+    fn server(&self, name: &str) -> Result<Server, Failure> {
+        let options = NodeOptions { store: store_options()?, sink: Sink::Inbox, ..NodeOptions::default() };
+        Server::start(&self.dir.join(name), "127.0.0.1:0", Some(&self.plan.write_key), options)
+    }
+
+    /// Single events against the real server; also how many records a sync carried.
+    fn single(&self, plan: &Plan) -> Result<(Outcome, f64), Failure> {
+        let server = self.server(if plan.rate.is_some() { "half" } else { "single" })?;
+        let outcome = load::run(&Plan { address: server.address, ..plan.clone() }).map_err(broken)?;
+        let counts = server.app.node.intake_counts();
+        let commits = counts.commits.load(Ordering::Relaxed).max(1);
+        let per_commit = counts.accepted.load(Ordering::Relaxed) as f64 / commits as f64;
+        server.stop();
+        Ok((outcome, per_commit))
+    }
+
+    /// Batches without a pause: accepted and drained, memory, and how long the rest takes to drain.
+    fn sustained(&self, plan: &Plan) -> Result<Value, Failure> {
+        let server = self.server("batch")?;
+        let node = server.app.node.clone();
+        let plan = Plan { address: server.address, ..plan.clone() };
+        let begun = Instant::now();
+        let sending = std::thread::spawn(move || load::run(&plan));
+        let (mut rss_max, mut backlog_max) = (0.0_f64, 0);
+        while !sending.is_finished() {
+            std::thread::sleep(Duration::from_millis(100));
+            rss_max = rss_max.max(rss_mib());
+            backlog_max = backlog_max.max(node.backlog());
+        }
+        let outcome = sending.join().map_err(|_| broken("the load ended with a panic"))?.map_err(broken)?;
+        let under_load = node.counts().applied.load(Ordering::Relaxed);
+        let loaded = begun.elapsed().as_secs_f64();
+        let backlog = node.backlog();
+        let rest = Instant::now();
+        node.drain()?;
+        rss_max = rss_max.max(rss_mib());
+        let total = begun.elapsed().as_secs_f64();
+        let applied = node.counts().applied.load(Ordering::Relaxed);
+        drop(node);
+        server.stop();
+        Ok(json!({
+            "accepted_per_s": outcome.per_second(),
+            "p99_ms": outcome.quantile_ms(0.99),
+            "refused_requests": outcome.refused,
+            "events": outcome.events,
+            "drained_per_s_under_load": under_load as f64 / loaded,
+            "drained_per_s_after_load": (applied - under_load) as f64 / rest.elapsed().as_secs_f64().max(1e-9),
+            "drained_per_s_overall": applied as f64 / total,
+            "backlog_max": backlog_max,
+            "backlog_at_end_of_load": backlog,
+            "seconds_to_drain_the_rest": rest.elapsed().as_secs_f64(),
+            "rss_max_mib": rss_max,
+        }))
+    }
+
+    /// How long the views are behind at a steady rate.
+    fn views_lag(&self) -> Result<Value, Failure> {
+        let server = self.server("views")?;
+        let node = server.app.node.clone();
+        let rate = 50.0;
+        let plan = Plan {
+            address: server.address,
+            batch: 100,
+            connections: 4,
+            rate: Some(rate),
+            ..self.plan.clone()
+        };
+        let sending = std::thread::spawn(move || load::run(&plan));
+        let mut lags = Vec::new();
+        while !sending.is_finished() {
+            lags.push(lag_of(&node)?);
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        let outcome = sending.join().map_err(|_| broken("the load ended with a panic"))?.map_err(broken)?;
+        drop(node);
+        server.stop();
+        lags.sort_by(f64::total_cmp);
+        Ok(json!({
+            "rate_per_s": outcome.per_second(),
+            "lag_p50_s": lags.get(lags.len() / 2),
+            "lag_max_s": lags.last(),
+        }))
+    }
+
+    /// A log that takes bodies of the same size and syncs as often, on the same disk.
+    fn bare_append(&self, per_commit: f64) -> Result<f64, Failure> {
+        let dir = self.dir.join("append");
+        let disk = store::Disk::Real;
+        let opened = store::LogWriter::open(
+            &disk,
+            &dir,
+            LogKind::Intake,
+            PartitionId(0),
+            store::LogOptions::default(),
+        );
+        let mut log = opened.map_err(broken)?.writer;
+        let body = vec![0x5A; self.plan.event_bytes];
+        let group = (per_commit.round() as usize).max(1);
+        let begun = Instant::now();
+        let mut appended = 0_u64;
+        while begun.elapsed() < self.plan.duration.min(Duration::from_secs(5)) {
+            for _ in 0..group {
+                log.append(&body);
+            }
+            log.commit().map_err(broken)?;
+            appended += group as u64;
+        }
+        Ok(appended as f64 / begun.elapsed().as_secs_f64())
+    }
+}
+
+/// Seconds from now until what is durable now has counted and is shown.
+fn lag_of(node: &Arc<Node>) -> Result<f64, Failure> {
+    let begun = Instant::now();
+    node.drain()?;
+    Ok(begun.elapsed().as_secs_f64())
+}
+
+/// Resident memory of this process, client and all.
+fn rss_mib() -> f64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages: f64 = statm.split_whitespace().nth(1).and_then(|n| n.parse().ok()).unwrap_or(0.0);
+    pages * 4096.0 / f64::from(1 << 20)
+}

@@ -1,0 +1,508 @@
+//! The command line. Its texts live in the catalogues; here is only its shape.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use serde_json::{Value, json};
+
+use crate::access::Access;
+use crate::error::{Failure, Kind};
+use crate::i18n::{Lang, Messages};
+use crate::import_cmd::{self, Input};
+use crate::ops::Op;
+use crate::{benchmark, demo, maintenance, render, serve};
+
+#[derive(Parser)]
+#[command(name = "inyeon", version, disable_help_subcommand = true, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Top,
+}
+
+#[derive(Args, Clone)]
+pub struct Global {
+    #[arg(long, global = true, default_value = "./inyeon-data", env = "INYEON_STORE", hide_env = true)]
+    pub store: PathBuf,
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[arg(long, global = true, value_enum)]
+    pub lang: Option<Lang>,
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+}
+
+#[derive(Subcommand)]
+pub enum Top {
+    Serve(serve::ServeArgs),
+    Demo(demo::DemoArgs),
+    Import(ImportArgs),
+    Report(ReportArgs),
+    Profile(ProfileArgs),
+    Events(EventsArgs),
+    Tail(TailArgs),
+    DeadLetters(DeadLettersArgs),
+    Keys(KeysArgs),
+    Effects(EffectsArgs),
+    Status,
+    Doctor(maintenance::DoctorArgs),
+    Backup(maintenance::BackupArgs),
+    Benchmark(benchmark::BenchmarkArgs),
+}
+
+#[derive(Args)]
+pub struct ImportArgs {
+    #[command(subcommand)]
+    what: ImportWhat,
+}
+
+#[derive(Subcommand)]
+enum ImportWhat {
+    Olist {
+        dir: PathBuf,
+    },
+    Csv {
+        file: PathBuf,
+        #[arg(long)]
+        map: PathBuf,
+    },
+}
+
+#[derive(Args)]
+pub struct ReportArgs {
+    #[command(subcommand)]
+    what: ReportWhat,
+}
+
+#[derive(Subcommand)]
+enum ReportWhat {
+    Promises {
+        #[arg(long, value_enum)]
+        by: Option<By>,
+        #[arg(long)]
+        source: Option<String>,
+        #[arg(long)]
+        kind: Option<String>,
+        #[arg(long, value_name = "DATE")]
+        from: Option<String>,
+        #[arg(long, value_name = "DATE")]
+        to: Option<String>,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum By {
+    Month,
+    State,
+    Category,
+    Seller,
+}
+
+#[derive(Args)]
+pub struct ProfileArgs {
+    #[command(subcommand)]
+    what: ProfileWhat,
+}
+
+#[derive(Subcommand)]
+enum ProfileWhat {
+    Show {
+        id: String,
+        #[arg(long, default_value_t = 40)]
+        timeline: usize,
+    },
+    Search {
+        text: Option<String>,
+        #[arg(long, default_value_t = 20)]
+        limit: usize,
+    },
+    Erase {
+        id: String,
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Args)]
+pub struct EventsArgs {
+    #[command(subcommand)]
+    what: EventsWhat,
+}
+
+#[derive(Subcommand)]
+enum EventsWhat {
+    Export {
+        #[arg(long, value_enum, default_value_t = Format::Jsonl)]
+        format: Format,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    Jsonl,
+    Csv,
+}
+
+#[derive(Args)]
+pub struct TailArgs {
+    #[arg(long)]
+    all: bool,
+    #[arg(long)]
+    once: bool,
+}
+
+#[derive(Args)]
+pub struct DeadLettersArgs {
+    #[command(subcommand)]
+    what: DeadLettersWhat,
+}
+
+#[derive(Subcommand)]
+enum DeadLettersWhat {
+    List {
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+        #[arg(long)]
+        replayed: bool,
+    },
+    Replay {
+        #[arg(action = ArgAction::Append)]
+        seqs: Vec<u64>,
+        #[arg(long, conflicts_with = "seqs")]
+        all: bool,
+    },
+}
+
+#[derive(Args)]
+pub struct KeysArgs {
+    #[command(subcommand)]
+    what: KeysWhat,
+}
+
+#[derive(Subcommand)]
+enum KeysWhat {
+    Create { name: String },
+    List,
+    Revoke { name: String },
+}
+
+#[derive(Args)]
+pub struct EffectsArgs {
+    #[command(subcommand)]
+    what: EffectsWhat,
+}
+
+#[derive(Subcommand)]
+enum EffectsWhat {
+    List {
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+    },
+    On,
+    Off,
+    Status,
+}
+
+/// The command line's definition with its texts in one language.
+pub fn definition(messages: &Messages) -> clap::Command {
+    let mut command = Cli::command();
+    command.build();
+    localize(command, messages, "")
+}
+
+fn localize(mut command: clap::Command, messages: &Messages, path: &str) -> clap::Command {
+    let key = if path.is_empty() { "help".to_owned() } else { format!("help-{path}") };
+    let template = format!(
+        "{{before-help}}{{about-with-newline}}\n{}: {{usage}}\n\n{{all-args}}{{after-help}}",
+        messages.get("cli-usage")
+    );
+    command = command
+        .about(messages.get(&key))
+        .help_template(template)
+        .subcommand_help_heading(messages.get("cli-commands"))
+        .subcommand_value_name(messages.get("cli-command"));
+    let after = format!("{key}-after");
+    if messages.has(&after) {
+        command = command.after_help(messages.get(&after));
+    }
+    let ids: Vec<String> = command.get_arguments().map(|arg| arg.get_id().to_string()).collect();
+    for id in ids {
+        let own = format!("arg-{}{id}", if path.is_empty() { String::new() } else { format!("{path}-") });
+        let key = if messages.has(&own) { own } else { format!("arg-{id}") };
+        let text = messages.get(&key);
+        command = command.mut_arg(&id, |arg| {
+            let heading =
+                messages.get(if arg.is_positional() { "cli-arguments" } else { "cli-options" });
+            arg.help(text).help_heading(heading)
+        });
+    }
+    let names: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
+    for name in names {
+        let path = if path.is_empty() { name.clone() } else { format!("{path}-{name}") };
+        command = command.mut_subcommand(name, |sub| localize(sub, messages, &path));
+    }
+    command
+}
+
+/// The language that the arguments ask for, before they are parsed: help and errors speak it too.
+fn language(arguments: &[String]) -> Lang {
+    let after = |name: &str| {
+        arguments.iter().position(|a| a == name).and_then(|at| arguments.get(at + 1)).map(String::as_str)
+    };
+    let joined = arguments.iter().find_map(|a| a.strip_prefix("--lang="));
+    joined.or_else(|| after("--lang")).and_then(Lang::of_locale).unwrap_or_else(Lang::of_environment)
+}
+
+pub fn main() -> ExitCode {
+    quiet_caught_panics();
+    let arguments: Vec<String> = std::env::args_os().map(|a| a.to_string_lossy().into_owned()).collect();
+    let messages = Messages::new(language(&arguments));
+    let parsed = definition(&messages)
+        .try_get_matches_from(std::env::args_os())
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error, &messages),
+    };
+    let json = cli.global.json;
+    match run(cli, &messages) {
+        Ok(code) => code,
+        Err(failure) => {
+            let text = failure.text(&messages);
+            if json {
+                let body = json!({ "error": failure.code, "message": text, "values": failure.values });
+                eprintln!("{body}");
+            } else {
+                eprintln!("{}: {text}", messages.get("error"));
+            }
+            ExitCode::from(failure.kind.exit_code())
+        }
+    }
+}
+
+/// Help goes to the output with 0; a mistake goes to the error stream with 2, in the reader's language.
+fn usage(error: &clap::Error, messages: &Messages) -> ExitCode {
+    use clap::error::{ContextKind, ErrorKind};
+    if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        let _ = error.print();
+        return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+    }
+    let value = |kind| error.get(kind).map(ToString::to_string).unwrap_or_default();
+    let (key, values) = match error.kind() {
+        ErrorKind::UnknownArgument => ("usage-unknown-argument", value(ContextKind::InvalidArg)),
+        ErrorKind::InvalidSubcommand => ("usage-unknown-command", value(ContextKind::InvalidSubcommand)),
+        ErrorKind::MissingRequiredArgument => ("usage-missing", value(ContextKind::InvalidArg)),
+        ErrorKind::InvalidValue | ErrorKind::ValueValidation => (
+            "usage-bad-value",
+            format!("{} {}", value(ContextKind::InvalidArg), value(ContextKind::InvalidValue)),
+        ),
+        _ => ("usage-other", error.to_string()),
+    };
+    eprintln!("{}: {}", messages.get("error"), messages.with(key, &[("what", values.trim().to_owned())]));
+    let valid = value(ContextKind::ValidValue);
+    if !valid.is_empty() {
+        eprintln!("{}", messages.with("usage-valid-values", &[("values", valid)]));
+    }
+    let suggested = value(ContextKind::SuggestedSubcommand) + &value(ContextKind::SuggestedArg);
+    if !suggested.is_empty() {
+        eprintln!("{}", messages.with("usage-did-you-mean", &[("what", suggested)]));
+    }
+    eprintln!("{}", messages.get("usage-see-help"));
+    ExitCode::from(Kind::Usage.exit_code())
+}
+
+/// A fold that panics is caught and told with its place; the panic's own words may quote a customer's data.
+fn quiet_caught_panics() {
+    let default = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        let thread = std::thread::current();
+        if thread.name() == Some("inyeon-partition") {
+            let place = info.location().map(ToString::to_string).unwrap_or_default();
+            eprintln!("inyeon: an input made the fold fail at {place}; it is kept as a dead letter");
+        } else {
+            default(info);
+        }
+    }));
+}
+
+fn run(cli: Cli, messages: &Messages) -> Result<ExitCode, Failure> {
+    let Cli { global, command } = cli;
+    let open = |create| Access::open(&global.store, create, render::replay_progress);
+    let show = |value: &Value, render: fn(&Value, &Messages) -> String| {
+        if global.json {
+            print(&serde_json::to_string_pretty(value).expect("a value serialises"));
+        } else {
+            print(&render(value, messages));
+        }
+    };
+    match command {
+        Top::Serve(args) => serve::run(&global, &args, messages)?,
+        Top::Demo(args) => demo::run(&global, &args, messages)?,
+        Top::Import(ImportArgs { what }) => {
+            let input = match what {
+                ImportWhat::Olist { dir } => Input::Olist(dir),
+                ImportWhat::Csv { file, map } => Input::Csv { file, map },
+            };
+            let quiet = global.quiet || global.json || !std::io::stderr().is_terminal();
+            let done = import_cmd::run(&open(true)?, &input, messages, quiet)?;
+            show(&done, render::import);
+        }
+        Top::Report(ReportArgs { what: ReportWhat::Promises { by, source, kind, from, to } }) => {
+            let by = by.map(|by| match by {
+                By::Month => "month",
+                By::State => "state",
+                By::Category => "category",
+                By::Seller => "seller",
+            });
+            let op = Op::PromiseReport {
+                by: by.map(str::to_owned),
+                source,
+                kind,
+                from: from.as_deref().map(|d| date("--from", d)).transpose()?,
+                to: to.as_deref().map(|d| date("--to", d)).transpose()?,
+            };
+            show(&open(false)?.run(op)?, render::promises);
+        }
+        Top::Profile(ProfileArgs { what }) => match what {
+            ProfileWhat::Show { id, timeline } => {
+                show(&open(false)?.run(Op::Profile { id, timeline })?, render::profile);
+            }
+            ProfileWhat::Search { text, limit } => {
+                show(&open(false)?.run(Op::ProfileSearch { text, limit })?, render::profiles);
+            }
+            ProfileWhat::Erase { id, yes } => {
+                if !yes {
+                    return Err(Failure::new(Kind::Usage, "erase-needs-yes").with("id", id));
+                }
+                show(&open(false)?.run(Op::Erase { id })?, render::erased);
+            }
+        },
+        Top::Events(EventsArgs { what: EventsWhat::Export { format } }) => {
+            export(&open(false)?, format)?;
+        }
+        Top::Tail(args) => tail(&open(false)?, &args, global.json, messages)?,
+        Top::DeadLetters(DeadLettersArgs { what }) => match what {
+            DeadLettersWhat::List { limit, replayed } => {
+                show(&open(false)?.run(Op::DeadLetters { limit, replayed })?, render::dead_letters);
+            }
+            DeadLettersWhat::Replay { seqs, all } => {
+                if seqs.is_empty() && !all {
+                    return Err(Failure::new(Kind::Usage, "replay-which"));
+                }
+                show(&open(false)?.run(Op::DeadLetterReplay { seqs })?, render::replayed);
+            }
+        },
+        Top::Keys(KeysArgs { what }) => match what {
+            KeysWhat::Create { name } => {
+                show(&open(true)?.run(Op::KeyCreate { name })?, render::key_created);
+            }
+            KeysWhat::List => show(&open(false)?.run(Op::KeyList)?, render::keys),
+            KeysWhat::Revoke { name } => {
+                show(&open(false)?.run(Op::KeyRevoke { name })?, render::key_revoked);
+            }
+        },
+        Top::Effects(EffectsArgs { what }) => match what {
+            EffectsWhat::List { limit } => {
+                show(&open(false)?.run(Op::Effects { limit, skip: 0 })?, render::effects);
+            }
+            EffectsWhat::On => show(&open(false)?.run(Op::EffectsSwitch { on: Some(true) })?, render::switch),
+            EffectsWhat::Off => show(&open(false)?.run(Op::EffectsSwitch { on: Some(false) })?, render::switch),
+            EffectsWhat::Status => show(&open(false)?.run(Op::EffectsSwitch { on: None })?, render::switch),
+        },
+        Top::Status => show(&open(false)?.run(Op::Status)?, render::status),
+        Top::Doctor(args) => return maintenance::doctor(&global, &args, messages),
+        Top::Backup(args) => maintenance::backup(&global, &args, messages)?,
+        Top::Benchmark(args) => benchmark::run(&global, &args, messages)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints, and ends quietly where nobody reads any more (`| head`).
+pub fn print(text: &str) {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    if writeln!(out, "{}", text.trim_end_matches('\n')).and_then(|()| out.flush()).is_err() {
+        std::process::exit(0);
+    }
+}
+
+/// A date (its beginning, UTC) or an instant.
+fn date(option: &str, text: &str) -> Result<model::Time, Failure> {
+    let day: Option<jiff::civil::Date> = text.parse().ok();
+    let begins = day.and_then(|day| day.to_zoned(jiff::tz::TimeZone::UTC).ok());
+    model::Time::parse(text)
+        .or_else(|| begins.map(|zoned| model::Time::from_timestamp(zoned.timestamp())))
+        .ok_or_else(|| Failure::new(Kind::Usage, "bad-date").with("option", option).with("value", text))
+}
+
+/// The columns of the CSV; what is nested stays JSON.
+const EXPORT_COLUMNS: [&str; 11] = [
+    "position",
+    "messageId",
+    "type",
+    "event",
+    "userId",
+    "anonymousId",
+    "timestamp",
+    "receivedAt",
+    "source",
+    "properties",
+    "traits",
+];
+
+fn export(access: &Access, format: Format) -> Result<(), Failure> {
+    if let Format::Csv = format {
+        print(&csv_line(&EXPORT_COLUMNS.map(str::to_owned))?);
+    }
+    let mut from = 1;
+    loop {
+        let page = access.run(Op::Events { from, limit: 2000, wait_ms: 0, facts: false })?;
+        let items = page["items"].as_array().cloned().unwrap_or_default();
+        if items.is_empty() {
+            return Ok(());
+        }
+        let mut lines = String::new();
+        for item in &items {
+            match format {
+                Format::Jsonl => lines.push_str(&item.to_string()),
+                Format::Csv => {
+                    lines.push_str(&csv_line(&EXPORT_COLUMNS.map(|column| render::plain(&item[column])))?);
+                }
+            }
+            lines.push('\n');
+        }
+        print(&lines);
+        from = page["next"].as_u64().unwrap_or(from);
+    }
+}
+
+fn csv_line(fields: &[String]) -> Result<String, Failure> {
+    let mut line = csv::WriterBuilder::new().terminator(csv::Terminator::Any(b'\n')).from_writer(Vec::new());
+    line.write_record(fields).map_err(|error| Failure::other(&error))?;
+    let bytes = line.into_inner().map_err(|error| Failure::other(error.error()))?;
+    Ok(String::from_utf8_lossy(&bytes).trim_end_matches('\n').to_owned())
+}
+
+fn tail(access: &Access, args: &TailArgs, json: bool, messages: &Messages) -> Result<(), Failure> {
+    let status = access.run(Op::Status)?;
+    let mut from = if args.all { 1 } else { status["journal"].as_u64().unwrap_or_default() + 1 };
+    let wait_ms = if args.once { 0 } else { 1000 };
+    loop {
+        let page = access.run(Op::Events { from, limit: 500, wait_ms, facts: true })?;
+        let items = page["items"].as_array().cloned().unwrap_or_default();
+        for item in &items {
+            print(&if json { item.to_string() } else { render::tail_line(item, messages) });
+        }
+        from = page["next"].as_u64().unwrap_or(from);
+        if args.once && items.is_empty() {
+            return Ok(());
+        }
+        if matches!(access, Access::Here(_)) && items.is_empty() {
+            // Nobody else can write to a store that is open here.
+            return Ok(());
+        }
+    }
+}

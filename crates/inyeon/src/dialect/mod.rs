@@ -1,0 +1,106 @@
+//! The ways in which events are said. Each dialect is one module that ends in a [`Parsed`]; nothing downstream
+//! knows which one it was.
+
+pub mod segment;
+
+use model::{Dedupe, Event, Identifier, RejectedBody, Time, TimelineId};
+use runtime::{Node, NodeError};
+
+/// One event of a request, taken or refused. A refusal is kept too.
+pub enum Parsed<'a> {
+    Event {
+        event: Event<'a>,
+        /// Whether the sender named the message; a name that the server made recognises nothing.
+        client_named: bool,
+    },
+    Refused(Refused<'a>),
+}
+
+/// Why one event was refused, and what it was.
+pub struct Refused<'a> {
+    pub code: Code,
+    pub detail: String,
+    /// The identifier that chooses the key it is sealed with.
+    pub subject: Option<(bool, String)>,
+    pub message_id: Option<String>,
+    pub raw: &'a str,
+}
+
+/// The reasons for which an event is refused by name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Code {
+    MalformedJson,
+    MissingIdentifier,
+    MissingEvent,
+    UnknownType,
+    WrongType,
+    BadTimestamp,
+    EventTooLarge,
+    IdTooLong,
+}
+
+impl Code {
+    pub const ALL: [Code; 8] = [
+        Code::MalformedJson,
+        Code::MissingIdentifier,
+        Code::MissingEvent,
+        Code::UnknownType,
+        Code::WrongType,
+        Code::BadTimestamp,
+        Code::EventTooLarge,
+        Code::IdTooLong,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Code::MalformedJson => "malformed_json",
+            Code::MissingIdentifier => "missing_identifier",
+            Code::MissingEvent => "missing_event",
+            Code::UnknownType => "unknown_type",
+            Code::WrongType => "wrong_type",
+            Code::BadTimestamp => "bad_timestamp",
+            Code::EventTooLarge => "event_too_large",
+            Code::IdTooLong => "id_too_long",
+        }
+    }
+}
+
+/// Where a request came from and when.
+#[derive(Clone, Copy)]
+pub struct Origin<'a> {
+    pub source: &'a str,
+    /// The path of the API, or the file.
+    pub place: &'a str,
+    pub received_at: Time,
+}
+
+/// Seals what was parsed into a record for the intake log.
+pub fn seal(node: &Node, origin: Origin<'_>, parsed: &Parsed<'_>) -> Result<Vec<u8>, NodeError> {
+    match parsed {
+        Parsed::Event { event, client_named } => {
+            let dedupe = if *client_named {
+                Dedupe::Client(node.keys.hash_message(origin.source, &event.message_id))
+            } else {
+                Dedupe::None
+            };
+            node.seal_event(origin.source, TimelineId::LIVE, origin.received_at, dedupe, event)
+        }
+        Parsed::Refused(refused) => {
+            let subject = refused.subject.as_ref().map(|(user, id)| {
+                if *user { Identifier::User(id) } else { Identifier::Anonymous(id) }
+            });
+            // A retry of a refused event is one dead letter, not many.
+            let dedupe = match &refused.message_id {
+                Some(id) => Dedupe::Client(node.keys.hash_message(&format!("refused {}", origin.source), id)),
+                None => Dedupe::None,
+            };
+            let body = RejectedBody {
+                code: refused.code.name().into(),
+                reason: refused.detail.as_str().into(),
+                place: origin.place.into(),
+                raw: refused.raw.into(),
+            };
+            node.seal_rejected(origin.source, origin.received_at, subject, dedupe, &body)
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! `POST /v1/{track,identify,page,screen,group,alias,batch}`: answered when it is durable, event by event.
+
+use std::io::Read;
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use model::{EventKind, Time};
+use runtime::IntakeError;
+use serde_json::{Value, json};
+
+use super::{App, refusal};
+use crate::dialect::segment::{self, BATCH_EVENTS_MAX, BODY_BYTES_MAX, Batch, Outer};
+use crate::dialect::{self, Origin, Parsed, Refused};
+
+pub(super) async fn single(
+    State(app): State<Arc<App>>,
+    kind: EventKind,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let body = match text_of(&app, &headers, body) {
+        Ok(body) => body,
+        Err(refused) => return refused,
+    };
+    let Some(source) = source_of(&app, &headers, || segment::write_key_in(body.as_str())) else {
+        return refusal(&app, &headers, StatusCode::UNAUTHORIZED, "unknown_write_key", &[]);
+    };
+    let received_at = app.node.clock.now();
+    let place = format!("/v1/{}", kind.name());
+    let outcome = {
+        let origin = Origin { source: &source, place: &place, received_at };
+        let parsed = segment::parse(body.as_str(), Some(kind), Outer::default(), received_at, fresh_id);
+        dialect::seal(&app.node, origin, &parsed).map(|record| (record, verdict(&parsed)))
+    };
+    let (record, verdict) = match outcome {
+        Ok(sealed) => sealed,
+        Err(_) => return overloaded(&app, &headers, &IntakeError::Stopping),
+    };
+    app.seen.count(1, u64::from(verdict.is_err()));
+    if let Err(error) = store(&app, vec![record]).await {
+        return overloaded(&app, &headers, &error);
+    }
+    match verdict {
+        Ok(message_id) => axum::Json(json!({ "success": true, "messageId": message_id })).into_response(),
+        Err((code, detail)) => {
+            let message = refused_text(&app, &headers, code, &detail);
+            let body = json!({ "success": false, "code": code, "message": message });
+            (StatusCode::BAD_REQUEST, axum::Json(body)).into_response()
+        }
+    }
+}
+
+pub(super) async fn batch(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let body = match text_of(&app, &headers, body) {
+        Ok(body) => body,
+        Err(refused) => return refused,
+    };
+    let received_at = app.node.clock.now();
+    let place = "/v1/batch";
+    let parsed: Batch<'_> = match serde_json::from_str(body.as_str()) {
+        Ok(batch) => batch,
+        Err(error) => return malformed(&app, &headers, body.as_str(), place, received_at, &error).await,
+    };
+    let in_body = || parsed.write_key.as_ref().map(|key| key.to_string());
+    let Some(source) = source_of(&app, &headers, in_body) else {
+        return refusal(&app, &headers, StatusCode::UNAUTHORIZED, "unknown_write_key", &[]);
+    };
+    if parsed.batch.len() > BATCH_EVENTS_MAX {
+        let values = [("count", parsed.batch.len().to_string()), ("limit", BATCH_EVENTS_MAX.to_string())];
+        return refusal(&app, &headers, StatusCode::BAD_REQUEST, "batch_too_long", &values);
+    }
+    let origin = Origin { source: &source, place, received_at };
+    let mut records = Vec::with_capacity(parsed.batch.len());
+    let mut refused: Vec<Value> = Vec::new();
+    for (index, raw) in parsed.batch.iter().enumerate() {
+        let event = segment::parse(raw.get(), None, parsed.outer(), received_at, fresh_id);
+        match dialect::seal(&app.node, origin, &event) {
+            Ok(record) => records.push(record),
+            Err(_) => return overloaded(&app, &headers, &IntakeError::Stopping),
+        }
+        if let Parsed::Refused(Refused { code, detail, message_id, .. }) = &event {
+            refused.push(json!({
+                "index": index,
+                "messageId": message_id,
+                "code": code.name(),
+                "message": refused_text(&app, &headers, code.name(), detail),
+            }));
+        }
+    }
+    let all = parsed.batch.len();
+    drop(parsed);
+    app.seen.count(all as u64, refused.len() as u64);
+    if let Err(error) = store(&app, records).await {
+        return overloaded(&app, &headers, &error);
+    }
+    let accepted = all - refused.len();
+    axum::Json(json!({ "success": true, "accepted": accepted, "rejected": refused.len(), "errors": refused }))
+        .into_response()
+}
+
+/// Whether the event was taken (its message id) or refused (code and detail).
+fn verdict(parsed: &Parsed<'_>) -> Result<String, (&'static str, String)> {
+    match parsed {
+        Parsed::Event { event, .. } => Ok(event.message_id.to_string()),
+        Parsed::Refused(refused) => Err((refused.code.name(), refused.detail.clone())),
+    }
+}
+
+fn refused_text(app: &App, headers: &HeaderMap, code: &str, detail: &str) -> String {
+    let key = format!("refused-{}", code.replace('_', "-"));
+    app.messages(headers).with(&key, &[("detail", detail.to_owned())])
+}
+
+/// A body that is no batch: kept whole under the source's name, so that it can be looked at and sent again.
+async fn malformed(
+    app: &App,
+    headers: &HeaderMap,
+    body: &str,
+    place: &str,
+    received_at: Time,
+    error: &serde_json::Error,
+) -> Response {
+    let Some(source) = source_of(app, headers, || None) else {
+        return refusal(app, headers, StatusCode::UNAUTHORIZED, "unknown_write_key", &[]);
+    };
+    let code = dialect::Code::MalformedJson;
+    let refused = Parsed::Refused(Refused {
+        code,
+        detail: error.to_string(),
+        subject: None,
+        message_id: None,
+        raw: body,
+    });
+    app.seen.count(1, 1);
+    match dialect::seal(&app.node, Origin { source: &source, place, received_at }, &refused) {
+        Ok(record) => {
+            if let Err(error) = store(app, vec![record]).await {
+                return overloaded(app, headers, &error);
+            }
+        }
+        Err(_) => return overloaded(app, headers, &IntakeError::Stopping),
+    }
+    let message = refused_text(app, headers, code.name(), &error.to_string());
+    let body = json!({ "success": false, "code": code.name(), "message": message });
+    (StatusCode::BAD_REQUEST, axum::Json(body)).into_response()
+}
+
+async fn store(app: &App, records: Vec<Vec<u8>>) -> Result<(), IntakeError> {
+    let (answer, answered) = tokio::sync::oneshot::channel();
+    app.node.submit(records, move |result| drop(answer.send(result)));
+    answered.await.unwrap_or(Err(IntakeError::Stopping))
+}
+
+fn overloaded(app: &App, headers: &HeaderMap, error: &IntakeError) -> Response {
+    let code = match error {
+        IntakeError::Overloaded => "overloaded",
+        IntakeError::Disk(_) => "disk",
+        IntakeError::Stopping => "stopping",
+    };
+    app.seen.turn_away();
+    let mut response = refusal(app, headers, StatusCode::SERVICE_UNAVAILABLE, code, &[]);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}
+
+/// The body as text, unpacked where it is packed.
+fn text_of(
+    app: &App,
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Text, Response> {
+    let too_large = || {
+        let values = [("limit", BODY_BYTES_MAX.to_string())];
+        refusal(app, headers, StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", &values)
+    };
+    let body = match body {
+        Ok(body) => body,
+        Err(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => return Err(too_large()),
+        Err(_) => return Err(refusal(app, headers, StatusCode::BAD_REQUEST, "body_unreadable", &[])),
+    };
+    let packed = headers.get(header::CONTENT_ENCODING).is_some_and(|e| e.as_bytes().eq_ignore_ascii_case(b"gzip"));
+    let body = if packed {
+        let mut unpacked = Vec::new();
+        let mut reader = flate2::read::GzDecoder::new(&body[..]).take(BODY_BYTES_MAX as u64 + 1);
+        if reader.read_to_end(&mut unpacked).is_err() {
+            return Err(refusal(app, headers, StatusCode::BAD_REQUEST, "body_unreadable", &[]));
+        }
+        if unpacked.len() > BODY_BYTES_MAX {
+            return Err(too_large());
+        }
+        Bytes::from(unpacked)
+    } else {
+        body
+    };
+    match std::str::from_utf8(&body) {
+        Ok(_) => Ok(Text(body)),
+        Err(_) => Err(refusal(app, headers, StatusCode::BAD_REQUEST, "body_not_utf8", &[])),
+    }
+}
+
+/// Bytes that are known to be UTF-8.
+struct Text(Bytes);
+
+impl Text {
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("checked when it was made")
+    }
+}
+
+/// Whose write key came with the request: as the user name of Basic authentication (the colon may be missing) or in
+/// the body.
+fn source_of(
+    app: &App,
+    headers: &HeaderMap,
+    in_body: impl FnOnce() -> Option<String>,
+) -> Option<Arc<str>> {
+    let basic = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
+        let encoded = value.strip_prefix("Basic ").or_else(|| value.strip_prefix("basic "))?;
+        let decoded = base64::engine::general_purpose::STANDARD.decode(encoded.trim()).ok()?;
+        let decoded = String::from_utf8(decoded).ok()?;
+        Some(decoded.split_once(':').map_or(decoded.clone(), |(user, _)| user.to_owned()))
+    });
+    let key = match basic.filter(|key| !key.is_empty()) {
+        Some(key) => key,
+        None => in_body()?,
+    };
+    let hash = crate::keys::hash_write_key(&key);
+    if let Some(source) = app.write_keys.load().get(&hash) {
+        return Some(source.clone());
+    }
+    (app.trial_key == Some(hash)).then(|| Arc::from("trial"))
+}
+
+/// A name for a message that came without one.
+fn fresh_id() -> String {
+    let random: u128 = rand::random();
+    format!("srv-{random:032x}")
+}

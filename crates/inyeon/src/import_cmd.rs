@@ -1,0 +1,206 @@
+//! `inyeon import`: files to events, sorted by their own time, into a line of time of their own.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::{Value, json};
+
+use crate::access::Access;
+use crate::error::{Failure, Kind};
+use crate::i18n::Messages;
+use crate::import::csv_map::{self, Map, ReadOptions};
+use crate::import::sort::{MEMORY_BYTES_DEFAULT, Sorter};
+use crate::import::{BadRow, ImportError, ImportEvent, Progress, Sink, Summary, olist};
+use crate::ops::{BadImportRow, ImportItem, Op};
+
+/// What to import.
+pub enum Input {
+    Olist(PathBuf),
+    Csv { file: PathBuf, map: PathBuf },
+}
+
+/// Events sent in one call.
+const BATCH: usize = 1000;
+/// Bad rows shown one by one; the rest is counted, and all are kept.
+const BAD_ROWS_SHOWN: usize = 20;
+
+/// Imports, and says what it did. Importing again adds only what is new.
+pub fn run(access: &Access, input: &Input, messages: &Messages, quiet: bool) -> Result<Value, Failure> {
+    let scratch = tempfile::tempdir()
+        .map_err(|error| Failure::io("create", &std::env::temp_dir(), &error))?;
+    let bar = bar(quiet, messages);
+    let mut collect = Collect {
+        sorter: Sorter::new(scratch.path(), MEMORY_BYTES_DEFAULT),
+        bad_rows: Vec::new(),
+        shown: 0,
+        access,
+        name: String::new(),
+        bar: &bar,
+        messages,
+        failed: None,
+    };
+    let (name, summary) = match input {
+        Input::Olist(dir) => {
+            collect.name = "olist".to_owned();
+            let summary = olist::read(dir, &mut collect);
+            ("olist".to_owned(), summary)
+        }
+        Input::Csv { file, map } => {
+            let map = Map::load(map).map_err(Failure::from)?;
+            let name = map.source().to_owned();
+            collect.name.clone_from(&name);
+            let options = ReadOptions::in_dir(scratch.path());
+            (name, csv_map::read(file, &map, &options, &mut collect))
+        }
+    };
+    let summary = match (summary, collect.failed.take()) {
+        (_, Some(failure)) => return Err(failure),
+        (Err(error), None) => return Err(error.into()),
+        (Ok(summary), None) => summary,
+    };
+    collect.flush_bad_rows()?;
+    let sorter = collect.sorter;
+    let started = access.run(Op::ImportStart { name: name.clone() })?;
+    let timeline = started["timeline"].as_u64().unwrap_or_default() as u32;
+    let (appended, known) = append(access, &name, timeline, sorter, &bar, messages)?;
+    bar.finish_and_clear();
+    let events = summary.event_count();
+    access.run(Op::ImportFinish { name: name.clone(), events, bad_rows: summary.bad_rows() })?;
+    Ok(report(&name, &summary, appended, known))
+}
+
+fn append(
+    access: &Access,
+    name: &str,
+    timeline: u32,
+    sorter: Sorter,
+    bar: &ProgressBar,
+    messages: &Messages,
+) -> Result<(u64, u64), Failure> {
+    let total = sorter.len();
+    bar.reset();
+    bar.set_length(total);
+    bar.set_style(style("{msg} {bar:32} {human_pos}/{human_len} {per_sec} ETA {eta}"));
+    bar.set_message(messages.get("import-applying"));
+    let (mut appended, mut known) = (0, 0);
+    let mut items = Vec::with_capacity(BATCH);
+    let mut send = |items: &mut Vec<ImportItem>| -> Result<(), Failure> {
+        let count = items.len() as u64;
+        if count > 0 {
+            let op = Op::ImportAppend { name: name.to_owned(), timeline, items: std::mem::take(items) };
+            let answer = access.run(op)?;
+            appended += answer["appended"].as_u64().unwrap_or_default();
+            known += answer["known"].as_u64().unwrap_or_default();
+            bar.inc(count);
+        }
+        Ok(())
+    };
+    for event in sorter.finish()? {
+        let event = event?;
+        let at = model::Time::from_timestamp(event.at);
+        items.push(ImportItem { key: event.key, at, json: event.json });
+        if items.len() == BATCH {
+            send(&mut items)?;
+        }
+    }
+    send(&mut items)?;
+    Ok((appended, known))
+}
+
+fn report(name: &str, summary: &Summary, appended: u64, known: u64) -> Value {
+    let files = summary.files.iter().map(|file| {
+        json!({
+            "file": file.file, "rows": file.rows, "used": file.used, "skipped": file.skipped,
+            "bad_rows": file.bad_rows,
+        })
+    });
+    json!({
+        "import": name,
+        "rows": summary.rows(),
+        "bad_rows": summary.bad_rows(),
+        "events": summary.event_count(),
+        "applied": appended,
+        "known_before": known,
+        "events_by_name": summary.events,
+        "files": files.collect::<Vec<_>>(),
+        "notes": summary.notes.iter().map(|n| json!({ "what": n.what, "count": n.count })).collect::<Vec<_>>(),
+    })
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).expect("a template of ours").progress_chars("=> ")
+}
+
+fn bar(quiet: bool, messages: &Messages) -> ProgressBar {
+    let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr_with_hz(5) };
+    let bar = ProgressBar::with_draw_target(Some(0), target);
+    bar.set_style(style("{msg} {bar:32} {bytes}/{total_bytes} {bytes_per_sec} ETA {eta}"));
+    bar.set_message(messages.get("import-reading"));
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+struct Collect<'a> {
+    sorter: Sorter,
+    bad_rows: Vec<BadImportRow>,
+    shown: usize,
+    access: &'a Access,
+    name: String,
+    bar: &'a ProgressBar,
+    messages: &'a Messages,
+    failed: Option<Failure>,
+}
+
+impl Collect<'_> {
+    fn flush_bad_rows(&mut self) -> Result<(), Failure> {
+        if self.bad_rows.is_empty() {
+            return Ok(());
+        }
+        let rows = std::mem::take(&mut self.bad_rows);
+        self.access.run(Op::ImportReject { name: self.name.clone(), rows }).map(drop)
+    }
+}
+
+impl Sink for Collect<'_> {
+    fn event(&mut self, event: ImportEvent) -> Result<(), ImportError> {
+        self.sorter.push(&event)
+    }
+
+    fn bad_row(&mut self, row: BadRow) -> Result<(), ImportError> {
+        if self.shown < BAD_ROWS_SHOWN {
+            let values = [("place", row.place()), ("reason", row.reason.to_string())];
+            self.bar.suspend(|| eprintln!("{}", self.messages.with("import-bad-row", &values)));
+        } else if self.shown == BAD_ROWS_SHOWN {
+            self.bar.suspend(|| eprintln!("{}", self.messages.get("import-more-bad-rows")));
+        }
+        self.shown += 1;
+        self.bad_rows.push(BadImportRow {
+            place: row.place(),
+            code: row.reason.code().to_owned(),
+            reason: row.reason.to_string(),
+            raw: row.raw,
+        });
+        if self.bad_rows.len() >= BATCH
+            && let Err(failure) = self.flush_bad_rows()
+        {
+            self.failed = Some(failure.clone());
+            return Err(ImportError::sink(failure));
+        }
+        Ok(())
+    }
+
+    fn progress(&mut self, progress: &Progress<'_>) {
+        self.bar.set_length(progress.bytes_total);
+        self.bar.set_position(progress.bytes_read);
+    }
+}
+
+impl From<ImportError> for Failure {
+    fn from(error: ImportError) -> Self {
+        Failure::new(Kind::Failed, "import")
+            .with("cause", &error.cause)
+            .with("place", &error.place)
+            .with("remedy", &error.remedy)
+    }
+}

@@ -1,0 +1,575 @@
+//! What can be asked of a store. Each operation runs on the node that holds the store, whether that is this process
+//! or a server; the command line speaks to either with the same words.
+
+use std::path::PathBuf;
+
+use model::{Command, Dedupe, DedupeHash, EntityId, Fact, Identifier, Outcome, RejectedBody, Time, TimelineId};
+use runtime::backup::Source;
+use runtime::{History, Item, Node};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use views::{DeadLetterFilter, EffectFilter, GroupBy, ReportQuery};
+
+use crate::dialect::segment::{self, Outer};
+use crate::dialect::{self, Origin, Parsed};
+use crate::error::{Failure, Kind};
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Op {
+    Status,
+    /// Returns when every input that is durable now has counted and is shown.
+    Drain,
+    PromiseReport {
+        by: Option<String>,
+        source: Option<String>,
+        kind: Option<String>,
+        from: Option<Time>,
+        to: Option<Time>,
+    },
+    ProfileSearch {
+        text: Option<String>,
+        limit: usize,
+    },
+    Profile {
+        id: String,
+        timeline: usize,
+    },
+    /// Applied events from a cursor on, in the order in which they counted.
+    Events {
+        from: u64,
+        limit: usize,
+        wait_ms: u64,
+        facts: bool,
+    },
+    DeadLetters {
+        limit: usize,
+        replayed: bool,
+    },
+    DeadLetterReplay {
+        seqs: Vec<u64>,
+    },
+    KeyCreate {
+        name: String,
+    },
+    KeyList,
+    KeyRevoke {
+        name: String,
+    },
+    ImportStart {
+        name: String,
+    },
+    /// Which of these natural keys were applied before.
+    ImportKnown {
+        name: String,
+        keys: Vec<String>,
+    },
+    ImportAppend {
+        name: String,
+        timeline: u32,
+        items: Vec<ImportItem>,
+    },
+    ImportReject {
+        name: String,
+        rows: Vec<BadImportRow>,
+    },
+    ImportFinish {
+        name: String,
+        events: u64,
+        bad_rows: u64,
+    },
+    Effects {
+        limit: usize,
+        skip: usize,
+    },
+    EffectsSwitch {
+        on: Option<bool>,
+    },
+    Erase {
+        id: String,
+    },
+    Backup {
+        to: PathBuf,
+    },
+}
+
+/// One event of an import.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ImportItem {
+    pub key: String,
+    pub at: Time,
+    pub json: String,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BadImportRow {
+    pub place: String,
+    pub code: String,
+    pub reason: String,
+    pub raw: String,
+}
+
+/// Events that may wait to be counted before an import waits: live traffic goes first.
+const IMPORT_BACKLOG_MAX: u64 = 20_000;
+
+/// Runs an operation. The answer is the JSON that `--json` prints.
+pub fn run(node: &Node, op: Op) -> Result<Value, Failure> {
+    match op {
+        Op::Status => status(node),
+        Op::Drain => node.drain().map(|()| Value::Null).map_err(Into::into),
+        Op::PromiseReport { by, source, kind, from, to } => {
+            promise_report(node, by.as_deref(), source, kind.as_deref(), from, to)
+        }
+        Op::ProfileSearch { text, limit } => {
+            Ok(json!(node.reader()?.profiles(text.as_deref(), limit)?))
+        }
+        Op::Profile { id, timeline } => profile(node, &id, timeline),
+        Op::Events { from, limit, wait_ms, facts } => events(node, from, limit, wait_ms, facts),
+        Op::DeadLetters { limit, replayed } => dead_letters(node, limit, replayed),
+        Op::DeadLetterReplay { seqs } => replay_dead_letters(node, &seqs),
+        Op::KeyCreate { name } => create_key(node, &name),
+        Op::KeyList => Ok(json!(node.reader()?.sources()?)),
+        Op::KeyRevoke { name } => {
+            let outcomes = node.command(EntityId::workspace(), Command::RevokeSource { source: name.clone() })?;
+            refused(&outcomes, Kind::NotFound)?;
+            Ok(json!({ "revoked": name }))
+        }
+        Op::ImportStart { name } => import_start(node, name),
+        Op::ImportKnown { name, keys } => {
+            let source = import_source(&name);
+            let hashes = keys.iter().map(|key| node.keys.hash_message(&source, key)).collect();
+            Ok(json!(node.are_permanent(hashes)?))
+        }
+        Op::ImportAppend { name, timeline, items } => import_append(node, &name, timeline, &items),
+        Op::ImportReject { name, rows } => import_reject(node, &name, &rows),
+        Op::ImportFinish { name, events, bad_rows } => {
+            node.drain()?;
+            let command = Command::FinishImport { name: name.clone(), events, bad_rows };
+            node.command(EntityId::workspace(), command)?;
+            node.drain()?;
+            Ok(json!({ "import": name, "events": events, "bad_rows": bad_rows }))
+        }
+        Op::Effects { limit, skip } => {
+            let filter = EffectFilter { limit: Some(limit), skip, ..EffectFilter::default() };
+            Ok(json!(node.reader()?.effects(&filter)?))
+        }
+        Op::EffectsSwitch { on } => {
+            if let Some(on) = on {
+                let command = Command::SwitchEffects { on, reason: "operator".to_owned() };
+                node.command(EntityId::workspace(), command)?;
+                node.drain()?;
+            }
+            let on = node.ask(|fold| {
+                fold.entity(EntityId::workspace()).map(|w| w.workspace().is_some_and(|w| w.effects_on))
+            })??;
+            Ok(json!({ "effects_on": on }))
+        }
+        Op::Erase { id } => {
+            let entity = find(node, &id)?;
+            let erased = node.erase(entity)?;
+            Ok(json!({ "erased": erased.iter().map(ToString::to_string).collect::<Vec<_>>() }))
+        }
+        Op::Backup { to } => {
+            let manifest = runtime::backup::create(Source::Running(node), &to, &mut |_, _| {})?;
+            Ok(json!(manifest))
+        }
+    }
+}
+
+/// The name under which an import's records are kept.
+fn import_source(name: &str) -> String {
+    format!("import:{name}")
+}
+
+fn status(node: &Node) -> Result<Value, Failure> {
+    use std::sync::atomic::Ordering::Relaxed;
+    let counts = node.counts();
+    let reader = node.reader()?;
+    Ok(json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "store": node.layout.dir,
+        "intake": node.intake_seq(),
+        "applied": counts.applied.load(Relaxed),
+        "duplicates": counts.duplicates.load(Relaxed),
+        "backlog": node.backlog(),
+        "journal": counts.journal_seq.load(Relaxed),
+        "views": counts.views_seq.load(Relaxed),
+        "subjects": node.keys.subjects(),
+        "notes": node.notes,
+        "imports": reader.imports()?,
+    }))
+}
+
+fn promise_report(
+    node: &Node,
+    by: Option<&str>,
+    source: Option<String>,
+    kind: Option<&str>,
+    due_from: Option<Time>,
+    due_to: Option<Time>,
+) -> Result<Value, Failure> {
+    let unknown = |what, value: &str| Failure::new(Kind::Usage, "unknown-value").with("what", what).with("value", value);
+    let group_by = match by {
+        Some(by) => Some(GroupBy::from_name(by).ok_or_else(|| unknown("--by", by))?),
+        None => None,
+    };
+    let kind = match kind {
+        Some(kind) => {
+            Some(model::PromiseKind::from_name(kind).ok_or_else(|| unknown("--kind", kind))?)
+        }
+        None => None,
+    };
+    let query = ReportQuery { group_by, source, kind, due_from, due_to, ..ReportQuery::default() };
+    let report = json!(node.reader()?.promise_report(&query)?);
+    // The totals stand at the top, where a script looks first.
+    let Value::Object(mut report) = report else { unreachable!("a report is an object") };
+    let mut flat = match report.remove("total") {
+        Some(Value::Object(total)) => total,
+        _ => serde_json::Map::new(),
+    };
+    flat.extend(report);
+    Ok(Value::Object(flat))
+}
+
+/// A customer by profile id, user id or anonymous id.
+fn find(node: &Node, id: &str) -> Result<EntityId, Failure> {
+    let wanted = id.to_owned();
+    let found = node.ask(move |fold| {
+        if let Ok(entity) = wanted.parse::<EntityId>()
+            && fold.entity(entity)?.customer().is_some_and(|c| c.profile.events() > 0)
+        {
+            return Ok(Some(entity));
+        }
+        match fold.lookup(&Identifier::User(&wanted))? {
+            Some(entity) => Ok(Some(entity)),
+            None => fold.lookup(&Identifier::Anonymous(&wanted)),
+        }
+    })?;
+    found
+        .map_err(|error: runtime::FoldError| Failure::from(error))?
+        .ok_or_else(|| Failure::new(Kind::NotFound, "no-such-profile").with("id", id))
+}
+
+fn profile(node: &Node, id: &str, timeline: usize) -> Result<Value, Failure> {
+    node.drain()?;
+    let entity = find(node, id)?;
+    let (cluster, inputs) = node.ask(move |fold| {
+        let mut members = vec![entity];
+        if let Some(customer) = fold.entity(entity)?.customer() {
+            members.extend(customer.absorbed.iter().copied());
+        }
+        let mut inputs = Vec::new();
+        for member in &members {
+            for (seq, trace) in fold.trail(*member)? {
+                if let runtime::Trace::Input { intake } = trace {
+                    inputs.push((intake, seq));
+                }
+            }
+        }
+        Ok::<_, runtime::FoldError>((members, inputs))
+    })??;
+    let reader = node.reader()?;
+    let row = reader.profile(entity)?;
+    let mut orders = Vec::new();
+    let mut promises = Vec::new();
+    let mut reviews = Vec::new();
+    let mut history = Vec::new();
+    for member in &cluster {
+        orders.extend(reader.orders_of(*member)?);
+        promises.extend(reader.promises_of(*member)?);
+        reviews.extend(reader.reviews_of(*member)?);
+        history.extend(reader.history(*member)?);
+    }
+    let mut log = node.history(1);
+    let mut entries = Vec::with_capacity(inputs.len());
+    for (intake, seq) in inputs {
+        if let Item::Applied(applied) = log.input(intake, seq)? {
+            entries.push((applied.event.timestamp, intake, event_json(&applied)));
+        }
+    }
+    // What happened, in the order in which it happened, whatever channel it came by.
+    entries.sort_by_key(|(at, intake, _)| (*at, *intake));
+    let skipped = entries.len().saturating_sub(timeline);
+    let shown: Vec<Value> = entries.into_iter().skip(skipped).map(|(_, _, json)| json).collect();
+    Ok(json!({
+        "profile": row,
+        "merged_from": cluster[1..].iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "orders": orders,
+        "promises": promises,
+        "reviews": reviews,
+        "history": history,
+        "timeline": shown,
+        "timeline_earlier": skipped,
+    }))
+}
+
+fn raw(text: Option<&str>) -> Value {
+    text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or(Value::Null)
+}
+
+fn event_json(applied: &runtime::AppliedEvent) -> Value {
+    let event = &applied.event;
+    let channel = raw(event.context.as_deref()).get("channel").cloned();
+    json!({
+        "position": applied.intake_seq,
+        "type": event.kind.name(),
+        "event": Some(&event.name).filter(|name| !name.is_empty()),
+        "messageId": event.message_id,
+        "userId": event.user_id,
+        "anonymousId": event.anonymous_id,
+        "previousId": event.previous_id,
+        "groupId": event.group_id,
+        "timestamp": event.timestamp.to_string(),
+        "receivedAt": applied.received_at.to_string(),
+        "source": applied.source,
+        "channel": channel,
+        "timeline": applied.timeline.0,
+        "properties": raw(event.properties.as_deref()),
+        "traits": raw(event.traits.as_deref()),
+        "context": raw(event.context.as_deref()),
+        "rest": raw(event.rest.as_deref()),
+    })
+}
+
+fn events(node: &Node, from: u64, limit: usize, wait_ms: u64, facts: bool) -> Result<Value, Failure> {
+    let mut history = node.history(from);
+    // A page is whole journal entries, so that the cursor is one number.
+    let mut items = Vec::new();
+    let patience = std::time::Duration::from_millis(wait_ms.min(30_000));
+    loop {
+        read_page(&mut history, limit.clamp(1, 10_000), facts, &mut items)?;
+        if !items.is_empty() || wait_ms == 0 || !history.wait(patience) {
+            return Ok(json!({ "items": items, "next": history.position() }));
+        }
+    }
+}
+
+fn read_page(
+    history: &mut History,
+    limit: usize,
+    facts: bool,
+    items: &mut Vec<Value>,
+) -> Result<(), Failure> {
+    while items.len() < limit {
+        let more = history.step(|item| match item {
+            Item::Applied(applied) => items.push(event_json(&applied)),
+            Item::Decided { entity, at, outcomes, .. } if facts => {
+                for outcome in outcomes {
+                    if let Some(fact) = outcome_json(entity, at, &outcome) {
+                        items.push(fact);
+                    }
+                }
+            }
+            Item::Skipped { intake_seq, reason, .. } if facts => items.push(json!({
+                "type": "skipped", "position": intake_seq, "reason": reason.to_string(),
+            })),
+            _ => {}
+        })?;
+        if !more {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn outcome_json(entity: EntityId, at: Time, outcome: &Outcome) -> Option<Value> {
+    let (name, detail) = match outcome {
+        Outcome::Fact(fact) => (fact.name().to_owned(), fact_detail(fact)),
+        Outcome::EffectRequested(effect) => {
+            ("effect.requested".to_owned(), format!("{} {}", effect.kind.name(), effect.reason))
+        }
+        Outcome::EffectSettled { key, .. } => ("effect.settled".to_owned(), key.clone()),
+        Outcome::Ignored { reason } => ("input.ignored".to_owned(), reason.clone()),
+        _ => return None,
+    };
+    Some(json!({
+        "type": "fact", "event": name, "entity": entity.to_string(), "at": at.to_string(), "detail": detail,
+    }))
+}
+
+fn fact_detail(fact: &Fact) -> String {
+    match fact {
+        Fact::OrderPlaced { order_id, .. }
+        | Fact::OrderMoved { order_id, .. }
+        | Fact::OrderCancelled { order_id, .. }
+        | Fact::OrderRefunded { order_id, .. }
+        | Fact::PaymentCaptured { order_id, .. }
+        | Fact::FulfillmentMoved { order_id, .. }
+        | Fact::ReviewGiven { order_id, .. } => order_id.clone(),
+        Fact::PromiseInquired { terms, .. }
+        | Fact::PromiseQuoted { terms, .. }
+        | Fact::PromiseMade { terms, .. } => format!("{} due {}", terms.promise_id, terms.due_at),
+        Fact::PromiseAtRisk { promise_id, why, .. } => format!("{promise_id} {}", why.name()),
+        Fact::PromiseRevised { promise_id, due_at, .. } => format!("{promise_id} due {due_at}"),
+        Fact::PromiseBroken { promise_id, cause, .. } => format!("{promise_id} {}", cause.name()),
+        Fact::PromiseWithdrawn { promise_id, by, .. } => format!("{promise_id} {}", by.name()),
+        Fact::PromiseRecovered { promise_id, .. }
+        | Fact::PromiseKept { promise_id, .. }
+        | Fact::PromiseFulfilledLate { promise_id, .. }
+        | Fact::PromiseCorrected { promise_id, .. }
+        | Fact::PromiseExpired { promise_id, .. } => promise_id.clone(),
+        Fact::ProfileMerged { into, .. } => into.to_string(),
+        Fact::SourceCreated { source, .. } | Fact::SourceRevoked { source, .. } => source.clone(),
+        Fact::ImportStarted { name, .. } => name.clone(),
+        Fact::ProfileErased { .. }
+        | Fact::EffectsSwitched { .. }
+        | Fact::ImportFinished { .. }
+        | Fact::DeadLetterReplayed { .. } => String::new(),
+    }
+}
+
+fn dead_letters(node: &Node, limit: usize, replayed: bool) -> Result<Value, Failure> {
+    let filter = DeadLetterFilter { limit: Some(limit), replayed: Some(replayed), ..DeadLetterFilter::default() };
+    let rows = node.reader()?.dead_letters(&filter)?;
+    let mut log = node.history(1);
+    let mut out = Vec::new();
+    for row in rows {
+        let text = match log.input(row.seq, 0)? {
+            Item::Rejected { body, .. } => Some(body.raw.into_owned()),
+            Item::Applied(applied) => Some(event_json(&applied).to_string()),
+            _ => None,
+        };
+        let mut value = json!(row);
+        value["raw"] = json!(text);
+        out.push(value);
+    }
+    Ok(json!(out))
+}
+
+/// Takes dead letters as events again; those that still cannot be taken stay.
+fn replay_dead_letters(node: &Node, seqs: &[u64]) -> Result<Value, Failure> {
+    let filter = DeadLetterFilter { replayed: Some(false), ..DeadLetterFilter::default() };
+    let rows = node.reader()?.dead_letters(&filter)?;
+    let mut log = node.history(1);
+    let (mut replayed, mut still_refused) = (Vec::new(), Vec::new());
+    for row in rows.into_iter().filter(|row| seqs.is_empty() || seqs.contains(&row.seq)) {
+        let received_at = node.clock.now();
+        let record = match log.input(row.seq, 0)? {
+            Item::Rejected { body, source, .. } => {
+                let path = body.place.rsplit('/').next().and_then(model::EventKind::from_name);
+                let fresh = || format!("replay-{}", row.seq);
+                let parsed = segment::parse(&body.raw, path, Outer::default(), received_at, fresh);
+                match parsed {
+                    Parsed::Event { .. } => {
+                        let origin = Origin { source: &source, place: &body.place, received_at };
+                        Ok(dialect::seal(node, origin, &parsed)?)
+                    }
+                    Parsed::Refused(refused) => Err(refused.detail),
+                }
+            }
+            // It was sound and its fold failed: it goes in again under the same message, which was not applied.
+            Item::Applied(applied) => {
+                let dedupe = Dedupe::None;
+                let timeline = TimelineId::LIVE;
+                Ok(node.seal_event(&applied.source, timeline, received_at, dedupe, &applied.event)?)
+            }
+            _ => Err("its text is not readable any more".to_owned()),
+        };
+        match record {
+            Ok(record) => {
+                node.submit_and_wait(vec![record])?;
+                node.command(EntityId::workspace(), Command::NoteDeadLetterReplayed { seq: row.seq })?;
+                replayed.push(row.seq);
+            }
+            Err(why) => still_refused.push(json!({ "seq": row.seq, "reason": why })),
+        }
+    }
+    node.drain()?;
+    Ok(json!({ "replayed": replayed, "still_refused": still_refused }))
+}
+
+fn create_key(node: &Node, name: &str) -> Result<Value, Failure> {
+    if name.is_empty() || name.len() > 64 || name.contains(':') {
+        return Err(Failure::new(Kind::Usage, "bad-key-name").with("name", name));
+    }
+    let key = crate::keys::new_write_key();
+    let command =
+        Command::CreateSource { source: name.to_owned(), key_hash: crate::keys::hash_write_key(&key) };
+    refused(&node.command(EntityId::workspace(), command)?, Kind::Conflict)?;
+    node.drain()?;
+    Ok(json!({ "name": name, "write_key": key }))
+}
+
+/// A command that moved nothing says why.
+fn refused(outcomes: &[Outcome], kind: Kind) -> Result<(), Failure> {
+    match outcomes.iter().find_map(|o| if let Outcome::Ignored { reason } = o { Some(reason) } else { None }) {
+        Some(reason) => Err(Failure::new(kind, "refused").with("reason", reason)),
+        None => Ok(()),
+    }
+}
+
+fn import_start(node: &Node, name: String) -> Result<Value, Failure> {
+    let outcomes = node.command(EntityId::workspace(), Command::StartImport { name: name.clone() })?;
+    let timeline = outcomes.iter().find_map(|outcome| match outcome {
+        Outcome::Fact(Fact::ImportStarted { timeline, .. }) => Some(*timeline),
+        _ => None,
+    });
+    timeline
+        .map(|timeline| json!({ "import": name, "timeline": timeline }))
+        .ok_or_else(|| Failure::new(Kind::Conflict, "refused").with("reason", &name))
+}
+
+fn import_append(node: &Node, name: &str, timeline: u32, items: &[ImportItem]) -> Result<Value, Failure> {
+    // History has time; what happens now has not.
+    while node.backlog() > IMPORT_BACKLOG_MAX {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let source = import_source(name);
+    let received_at = node.clock.now();
+    let hashes: Vec<DedupeHash> =
+        items.iter().map(|item| node.keys.hash_message(&source, &item.key)).collect();
+    let known = node.are_permanent(hashes.clone())?;
+    let mut records = Vec::with_capacity(items.len());
+    let mut refused = Vec::new();
+    for ((item, hash), known) in items.iter().zip(hashes).zip(known) {
+        if known {
+            continue;
+        }
+        let parsed = segment::parse(&item.json, None, Outer::default(), received_at, || item.key.clone());
+        match parsed {
+            Parsed::Event { event, .. } => {
+                let timeline = TimelineId(timeline);
+                let dedupe = Dedupe::Permanent(hash);
+                records.push(node.seal_event(&source, timeline, received_at, dedupe, &event)?);
+            }
+            Parsed::Refused(why) => refused.push(BadImportRow {
+                place: item.key.clone(),
+                code: why.code.name().to_owned(),
+                reason: why.detail,
+                raw: item.json.clone(),
+            }),
+        }
+    }
+    let appended = records.len();
+    if !records.is_empty() {
+        node.submit_and_wait(records)?;
+    }
+    import_reject(node, name, &refused)?;
+    Ok(json!({ "appended": appended, "known": items.len() - appended - refused.len(), "refused": refused.len() }))
+}
+
+fn import_reject(node: &Node, name: &str, rows: &[BadImportRow]) -> Result<Value, Failure> {
+    let source = import_source(name);
+    let received_at = node.clock.now();
+    let key = |row: &BadImportRow| {
+        let text = format!("{} {}", row.place, row.raw);
+        node.keys.hash_message(&format!("refused {source}"), &text)
+    };
+    let known = node.are_permanent(rows.iter().map(key).collect())?;
+    let mut records = Vec::new();
+    for row in rows.iter().zip(known).filter_map(|(row, known)| (!known).then_some(row)) {
+        let body = RejectedBody {
+            code: row.code.as_str().into(),
+            reason: row.reason.as_str().into(),
+            place: row.place.as_str().into(),
+            raw: row.raw.as_str().into(),
+        };
+        let dedupe = Dedupe::Permanent(key(row));
+        records.push(node.seal_rejected(&source, received_at, None, dedupe, &body)?);
+    }
+    let kept = records.len();
+    if !records.is_empty() {
+        node.submit_and_wait(records)?;
+    }
+    Ok(json!({ "kept": kept }))
+}

@@ -1,0 +1,137 @@
+//! `inyeon serve`: the server, from its lock to its last byte.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use runtime::{Node, NodeOptions, Sink};
+use serde_json::json;
+
+use crate::access::{ServerFile, server_file, store_options};
+use crate::cli::{Global, print};
+use crate::error::Failure;
+use crate::http::{self, App};
+use crate::i18n::Messages;
+use crate::{keys, render};
+
+#[derive(clap::Args)]
+pub struct ServeArgs {
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7700")]
+    pub listen: String,
+    #[arg(long, value_name = "KEY")]
+    pub write_key: Option<String>,
+    #[arg(long, value_name = "DIR")]
+    pub effects_dir: Option<PathBuf>,
+}
+
+/// A server that runs on threads of its own until it is stopped.
+pub struct Server {
+    pub address: SocketAddr,
+    pub app: Arc<App>,
+    store: PathBuf,
+    stop: Option<tokio::sync::oneshot::Sender<()>>,
+    thread: Option<std::thread::JoinHandle<std::io::Result<()>>>,
+}
+
+impl Server {
+    /// Opens the store and begins to listen.
+    pub fn start(
+        store: &Path,
+        listen: &str,
+        trial_key: Option<&str>,
+        options: NodeOptions,
+    ) -> Result<Server, Failure> {
+        // The port first: folding a large store again only to find the port taken helps nobody.
+        let (listener, address) = http::bind(listen)?;
+        let node = Arc::new(Node::open(store, options)?);
+        let token = keys::random_hex(32);
+        let app = App::new(node, trial_key, token.clone())?;
+        let file = ServerFile { address: address.to_string(), token, pid: std::process::id() };
+        file.write(store).map_err(|error| Failure::io("write", &server_file(store), &error))?;
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let served = app.clone();
+        let run = move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(std::thread::available_parallelism().map_or(2, |n| n.get().clamp(2, 16)))
+                .thread_name("inyeon-http")
+                .enable_all()
+                .build()?;
+            runtime.block_on(async {
+                let listener = tokio::net::TcpListener::from_std(listener)?;
+                http::serve(listener, served, async { drop(stopped.await) }).await
+            })?;
+            // Connections that are kept open idle must not keep the process.
+            runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+            Ok(())
+        };
+        let thread = std::thread::Builder::new().name("inyeon-serve".into()).spawn(run);
+        let thread = thread.map_err(|error| Failure::io("start", store, &error))?;
+        Ok(Server { address, app, store: store.to_owned(), stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// Ends in order: what was accepted is durable, what was folded is checkpointed.
+    pub fn stop(mut self) {
+        self.shut();
+    }
+
+    fn shut(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+            let _ = std::fs::remove_file(server_file(&self.store));
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.shut();
+    }
+}
+
+/// Waits until somebody wants the process to end.
+pub fn wait_for_the_end() -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::other(&error))?;
+    runtime
+        .block_on(async {
+            let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+            tokio::select! {
+                done = tokio::signal::ctrl_c() => done,
+                _ = terminate.recv() => Ok(()),
+            }
+        })
+        .map_err(|error| Failure::other(&error))
+}
+
+pub fn run(global: &Global, args: &ServeArgs, messages: &Messages) -> Result<(), Failure> {
+    let sink = match &args.effects_dir {
+        Some(dir) => Sink::Directory(dir.clone()),
+        None => Sink::Inbox,
+    };
+    let options = NodeOptions {
+        store: store_options()?,
+        sink,
+        on_replay: render::replay_progress,
+        ..NodeOptions::default()
+    };
+    let server = Server::start(&global.store, &args.listen, args.write_key.as_deref(), options)?;
+    if global.json {
+        print(&json!({ "listening": server.address.to_string(), "store": global.store }).to_string());
+    } else {
+        for note in &server.app.node.notes {
+            eprintln!("{}", messages.with("serve-note", &[("note", note.clone())]));
+        }
+        let values = [
+            ("address", server.address.to_string()),
+            ("store", global.store.display().to_string()),
+        ];
+        print(&messages.with("serve-listening", &values));
+        if !server.address.ip().is_loopback() {
+            eprintln!("{}", messages.get("serve-not-loopback"));
+        }
+    }
+    wait_for_the_end()?;
+    server.stop();
+    Ok(())
+}

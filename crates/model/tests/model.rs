@@ -1,0 +1,10 @@
+//! Everything that the vocabulary promises: what lies on disk is read for ever, and no input can make it panic.
+
+mod cases {
+    mod examples;
+    mod golden;
+    mod names;
+    mod scale;
+    mod signal;
+    mod values;
+}

@@ -1,0 +1,21 @@
+//! The fold as a function, the running node, the doctor and backups.
+//!
+//! `INYEON_TEST_SCALE` chooses how much: `quick` (the default), `full` or `soak`. Every random choice comes from a
+//! seed that a failure names.
+
+#[path = "runtime/backup.rs"]
+mod backup;
+#[path = "runtime/doctor.rs"]
+mod doctor;
+#[path = "runtime/erasure.rs"]
+mod erasure;
+#[path = "runtime/fold.rs"]
+mod fold;
+#[path = "runtime/history.rs"]
+mod history;
+#[path = "runtime/mailbox.rs"]
+mod mailbox;
+#[path = "runtime/node.rs"]
+mod node;
+#[path = "runtime/support.rs"]
+mod support;
