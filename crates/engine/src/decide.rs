@@ -110,14 +110,17 @@ impl Decision<'_> {
 
     fn set_timer(&mut self, due: Time, timeline: TimelineId, purpose: TimerPurpose) {
         let id = TimerId(self.next_timer);
-        self.next_timer += 1;
+        self.next_timer = self.next_timer.saturating_add(1);
         self.outcomes.push(Outcome::TimerSet { id, due, timeline, purpose });
     }
 
     fn clear_timers(&mut self, which: impl Fn(&TimerPurpose) -> bool) {
         let customer = self.customer;
         for (id, _) in customer.timers.iter().filter(|(_, timer)| which(&timer.purpose)) {
-            self.outcomes.push(Outcome::TimerCleared { id: *id });
+            let cleared = Outcome::TimerCleared { id: *id };
+            if !self.outcomes.contains(&cleared) {
+                self.outcomes.push(cleared);
+            }
         }
     }
 
@@ -293,8 +296,9 @@ impl Decision<'_> {
                 FulfillmentState::FailedAttempt if promise.status == PromiseStatus::Made => {
                     self.at_risk(promise_id, promise, RiskReason::FailedAttempt, at);
                 }
-                _ if state.handed_over()
-                    && promise.status == PromiseStatus::AtRisk
+                // A failed attempt or a return shows that it left, and mends nothing.
+                FulfillmentState::Shipped | FulfillmentState::InTransit | FulfillmentState::Delivered
+                    if promise.status == PromiseStatus::AtRisk
                     && promise.risk == Some(RiskReason::NotHandedOver) =>
                 {
                     self.fact(Fact::PromiseRecovered { promise_id: promise_id.clone(), at });
@@ -316,15 +320,13 @@ impl Decision<'_> {
         }
         self.clear_timers(|purpose| *purpose == TimerPurpose::QuoteExpiry(id.clone()));
         self.fact(Fact::PromiseMade { terms: terms.clone(), at });
-        if terms.attribute == "delivery"
-            && let Some(order) = order
+        if let Some(delivered_at) = order.and_then(|order| order.delivered_at)
+            && terms.attribute == "delivery"
         {
-            if let Some(delivered_at) = order.delivered_at {
-                return self.judge_new(terms, delivered_at);
-            }
-            if let Some(by) = order.cancelled_by {
-                return self.end(terms, by, at, None);
-            }
+            return self.judge_new(terms, delivered_at);
+        }
+        if let Some(by) = order.and_then(|order| order.cancelled_by) {
+            return self.end(terms, by, at, None);
         }
         self.watch_deadline(terms);
         let shipped = order.is_some_and(|order| order.shipped_at.is_some());
@@ -338,9 +340,7 @@ impl Decision<'_> {
     }
 
     fn watch_deadline(&mut self, terms: &PromiseTerms) {
-        // A timer fires at its time; the last instant that keeps the promise must have passed.
-        let passed = terms.deadline().plus_micros(1);
-        self.set_timer(passed, self.context.timeline, TimerPurpose::PromiseDeadline(terms.promise_id.clone()));
+        self.set_timer(passed(terms), self.context.timeline, TimerPurpose::PromiseDeadline(terms.promise_id.clone()));
     }
 
     fn judge_new(&mut self, terms: &PromiseTerms, fulfilled_at: Time) {
@@ -348,7 +348,7 @@ impl Decision<'_> {
         if fulfilled_at <= terms.deadline() {
             self.fact(Fact::PromiseKept { promise_id, at: fulfilled_at, actual: None });
         } else {
-            self.break_it(terms, terms.deadline(), BreakCause::Clock);
+            self.break_it(terms, passed(terms), BreakCause::Clock);
             self.fact(Fact::PromiseFulfilledLate { promise_id, at: fulfilled_at, actual: None });
         }
     }
@@ -411,7 +411,7 @@ impl Decision<'_> {
             Ok(due_at) => due_at,
             Err(why) => return self.ignore(format!("promise {promise_id}: {why}")),
         };
-        let version = promise.version + 1;
+        let version = promise.version.saturating_add(1);
         self.fact(Fact::PromiseRevised { promise_id: promise_id.to_owned(), at, version, due_at, reason });
         self.clear_timers(|purpose| *purpose == TimerPurpose::PromiseDeadline(promise_id.to_owned()));
         let terms = PromiseTerms { due_at, ..promise.terms.clone() };
@@ -439,7 +439,7 @@ impl Decision<'_> {
             }
             // Its own line of time has ended, and it comes to pass on another, too late.
             PromiseStatus::Made | PromiseStatus::AtRisk => {
-                self.break_it(&promise.terms, promise.terms.deadline(), BreakCause::Clock);
+                self.break_it(&promise.terms, passed(&promise.terms), BreakCause::Clock);
                 self.fact(Fact::PromiseFulfilledLate { promise_id: promise_id.clone(), at, actual });
                 self.clear_timers(|purpose| concerns(purpose, &promise_id));
             }
@@ -571,6 +571,11 @@ impl Decision<'_> {
     }
 }
 
+/// When the clock breaks a promise: the last instant that keeps it must have passed.
+fn passed(terms: &PromiseTerms) -> Time {
+    terms.deadline().plus_micros(1)
+}
+
 fn concerns(purpose: &TimerPurpose, promise: &str) -> bool {
     let (TimerPurpose::PromiseDeadline(id) | TimerPurpose::HandOver(id) | TimerPurpose::QuoteExpiry(id)) =
         purpose;
@@ -597,11 +602,14 @@ fn decide_workspace(workspace: &Workspace, command: &Command, now: Time) -> Vec<
         Command::StartImport { name } => {
             Fact::ImportStarted { timeline: workspace.timeline_of(name).0, name: name.clone(), at: now }
         }
-        Command::FinishImport { name, events, bad_rows } => Fact::ImportFinished {
-            timeline: workspace.timeline_of(name).0,
-            at: now,
-            events: *events,
-            bad_rows: *bad_rows,
+        Command::FinishImport { name, events, bad_rows } => match workspace.imports.get(name) {
+            Some(import) => Fact::ImportFinished {
+                timeline: import.timeline.0,
+                at: now,
+                events: *events,
+                bad_rows: *bad_rows,
+            },
+            None => return vec![Outcome::Ignored { reason: format!("no import {name} was started") }],
         },
         Command::NoteDeadLetterReplayed { seq } => Fact::DeadLetterReplayed { seq: *seq, at: now },
         Command::Erase | Command::SettleEffect { .. } | Command::MarkEffectUnknown { .. } => {

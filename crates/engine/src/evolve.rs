@@ -132,7 +132,7 @@ fn apply_outcome(customer: &mut Customer, outcome: &Outcome, timeline: TimelineI
         Outcome::Fact(Fact::ProfileErased { at }) => customer.erase(*at),
         Outcome::Fact(fact) => apply_fact(customer, fact, timeline),
         Outcome::TimerSet { id, due, timeline, purpose } => {
-            customer.next_timer = customer.next_timer.max(id.0 + 1);
+            customer.next_timer = customer.next_timer.max(id.0.saturating_add(1));
             let timer = Timer { due: *due, timeline: *timeline, purpose: purpose.clone() };
             customer.timers.insert(*id, timer);
         }
@@ -179,13 +179,14 @@ fn apply_fact(customer: &mut Customer, fact: &Fact, timeline: TimelineId) {
         }
         Fact::FulfillmentMoved { order_id, state, at, fraction, .. } => {
             let order = order(customer, order_id);
-            if state.handed_over() && order.shipped_at.is_none() {
-                order.shipped_at = Some(*at);
+            // The earliest counts, in whatever order they are told.
+            if state.handed_over() {
+                order.shipped_at = Some(order.shipped_at.map_or(*at, |known| known.min(*at)));
             }
             if *state == FulfillmentState::Delivered {
                 order.delivered_fraction = order.delivered_fraction.max(*fraction);
-                if *fraction >= 1.0 && order.delivered_at.is_none() {
-                    order.delivered_at = Some(*at);
+                if *fraction >= 1.0 {
+                    order.delivered_at = Some(order.delivered_at.map_or(*at, |known| known.min(*at)));
                 }
             }
         }
@@ -201,7 +202,7 @@ fn apply_fact(customer: &mut Customer, fact: &Fact, timeline: TimelineId) {
         Fact::PromiseAtRisk { promise_id, why, .. } => promise(customer, promise_id, |promise| {
             promise.status = PromiseStatus::AtRisk;
             promise.risk = Some(why.clone());
-            promise.times_at_risk += 1;
+            promise.times_at_risk = promise.times_at_risk.saturating_add(1);
         }),
         Fact::PromiseRecovered { promise_id, .. } => promise(customer, promise_id, |promise| {
             promise.status = PromiseStatus::Made;
@@ -210,6 +211,7 @@ fn apply_fact(customer: &mut Customer, fact: &Fact, timeline: TimelineId) {
         Fact::PromiseRevised { promise_id, version, due_at, .. } => promise(customer, promise_id, |promise| {
             promise.version = *version;
             promise.terms.due_at = *due_at;
+            promise.timeline = timeline;
             promise.status = PromiseStatus::Made;
             promise.risk = None;
         }),

@@ -60,6 +60,7 @@ arg-version = Show the version
 arg-listen = Address to listen on
 arg-write_key = A write key that is good while this server runs, to try things out
 arg-effects_dir = Write each effect as a JSON file into this directory
+arg-queue_bytes = Bytes that may wait to be written before requests are answered 503
 arg-seed = Seed of the shop's luck; the same seed is the same 90 days
 arg-days = Days to live through
 arg-until = The day on which the history ends, today by default
@@ -126,6 +127,7 @@ error-benchmark = the benchmark cannot go on: { $detail }
 
 # What the HTTP interface says.
 http-not-found = there is nothing at this path
+http-method-not-allowed = this path does not take this method; events come by POST
 http-unknown-write-key = the write key is missing or not known; send it as the user name of Basic authentication or as writeKey in the body. `inyeon keys create NAME` makes one
 http-batch-too-long = { $count } events in one batch; the limit is { $limit }. Nothing of it was kept; send smaller batches
 http-body-too-large = the body is larger than { $limit } bytes. Nothing of it was kept; send less at once

@@ -60,6 +60,7 @@ arg-version = 버전을 봅니다
 arg-listen = 받을 주소
 arg-write_key = 이 서버가 켜져 있는 동안만 쓸 시험용 쓰기 키
 arg-effects_dir = 요청한 일을 이 디렉터리에 JSON 파일로 씁니다
+arg-queue_bytes = 기록을 기다릴 수 있는 바이트. 넘으면 요청에 503으로 답합니다
 arg-seed = 가게의 운을 정하는 씨앗. 같은 씨앗은 같은 90일입니다
 arg-days = 살아 볼 날 수
 arg-until = 이야기가 끝나는 날. 기본은 오늘
@@ -126,6 +127,7 @@ error-benchmark = 측정을 계속할 수 없습니다: { $detail }
 
 # What the HTTP interface says.
 http-not-found = 이 경로에는 아무것도 없습니다
+http-method-not-allowed = 이 경로는 이 메서드를 받지 않습니다. 이벤트는 POST 로 보내세요
 http-unknown-write-key = 쓰기 키가 없거나 모르는 키입니다. Basic 인증의 사용자 이름이나 본문의 writeKey 로 보내세요. `inyeon keys create NAME` 으로 만듭니다
 http-batch-too-long = 한 번에 { $count }건입니다. 한도는 { $limit }건이고, 아무것도 저장하지 않았습니다. 나누어 보내세요
 http-body-too-large = 본문이 { $limit }바이트보다 큽니다. 아무것도 저장하지 않았습니다. 나누어 보내세요

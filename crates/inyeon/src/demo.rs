@@ -18,7 +18,7 @@ use crate::error::{Failure, Kind};
 use crate::i18n::{Lang, Messages};
 use crate::ops::{self, Op};
 use crate::render;
-use crate::serve::{Server, wait_for_the_end};
+use crate::serve::{Ending, Server};
 
 #[derive(clap::Args)]
 pub struct DemoArgs {
@@ -86,6 +86,7 @@ pub fn run(global: &Global, args: &DemoArgs, messages: &Messages) -> Result<(), 
     };
     let answers: serde_json::Map<String, Value> =
         shop.answers().iter().map(|(answer, n)| (answer_name(*answer).to_owned(), json!(n))).collect();
+    let ending = Ending::listen()?;
     if global.json {
         let tally = shop.tally();
         print(
@@ -121,7 +122,7 @@ pub fn run(global: &Global, args: &DemoArgs, messages: &Messages) -> Result<(), 
         if !quiet {
             eprintln!("{}", messages.get("demo-stop"));
         }
-        wait_for_the_end()?;
+        ending.wait();
     }
     server.stop();
     Ok(())

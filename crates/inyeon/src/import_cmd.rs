@@ -198,8 +198,9 @@ impl Sink for Collect<'_> {
 
 impl From<ImportError> for Failure {
     fn from(error: ImportError) -> Self {
+        let beneath = std::error::Error::source(&error).map(|s| format!(": {s}")).unwrap_or_default();
         Failure::new(Kind::Failed, "import")
-            .with("cause", &error.cause)
+            .with("cause", format!("{}{beneath}", error.cause))
             .with("place", &error.place)
             .with("remedy", &error.remedy)
     }

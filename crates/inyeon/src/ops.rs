@@ -111,6 +111,8 @@ pub struct BadImportRow {
 
 /// Events that may wait to be counted before an import waits: live traffic goes first.
 const IMPORT_BACKLOG_MAX: u64 = 20_000;
+/// An order of a wholesaler may have thousands of lines.
+const IMPORT_EVENT_BYTES_MAX: usize = 4 << 20;
 
 /// Runs an operation. The answer is the JSON that `--json` prints.
 pub fn run(node: &Node, op: Op) -> Result<Value, Failure> {
@@ -525,7 +527,8 @@ fn import_append(node: &Node, name: &str, timeline: u32, items: &[ImportItem]) -
         if known {
             continue;
         }
-        let parsed = segment::parse(&item.json, None, Outer::default(), received_at, || item.key.clone());
+        let outer = Outer { event_bytes_max: Some(IMPORT_EVENT_BYTES_MAX), ..Outer::default() };
+        let parsed = segment::parse(&item.json, None, outer, received_at, || item.key.clone());
         match parsed {
             Parsed::Event { event, .. } => {
                 let timeline = TimelineId(timeline);

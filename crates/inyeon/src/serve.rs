@@ -22,6 +22,8 @@ pub struct ServeArgs {
     pub write_key: Option<String>,
     #[arg(long, value_name = "DIR")]
     pub effects_dir: Option<PathBuf>,
+    #[arg(long, value_name = "BYTES", default_value_t = NodeOptions::default().queue_bytes)]
+    pub queue_bytes: usize,
 }
 
 /// A server that runs on threads of its own until it is stopped.
@@ -89,19 +91,44 @@ impl Drop for Server {
     }
 }
 
-/// Waits until somebody wants the process to end.
-pub fn wait_for_the_end() -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::other(&error))?;
-    runtime
-        .block_on(async {
-            let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+/// The wish that the process should end: Ctrl-C, or the signal that supervisors send.
+pub struct Ending {
+    runtime: tokio::runtime::Runtime,
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Ending {
+    /// Listens from now on: before anybody is told where the server is, so that they can end it in order.
+    pub fn listen() -> Result<Self, Failure> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let made = || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let (interrupt, terminate) = {
+                let _inside = runtime.enter();
+                (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
+            };
+            Ok::<_, std::io::Error>(Ending { runtime, interrupt, terminate })
+        };
+        made().map_err(|error| Failure::other(&error))
+    }
+
+    /// Waits until somebody wants it.
+    pub fn wait(mut self) {
+        self.runtime.block_on(async {
             tokio::select! {
-                done = tokio::signal::ctrl_c() => done,
-                _ = terminate.recv() => Ok(()),
+                _ = self.interrupt.recv() => {}
+                _ = self.terminate.recv() => {}
             }
-        })
-        .map_err(|error| Failure::other(&error))
+        });
+        // Who asks a second time does not want to wait for an orderly end.
+        for signal in [libc::SIGINT, libc::SIGTERM] {
+            // SAFETY: a plain system call; the default action needs nothing of ours.
+            unsafe {
+                libc::signal(signal, libc::SIG_DFL);
+            }
+        }
+    }
 }
 
 pub fn run(global: &Global, args: &ServeArgs, messages: &Messages) -> Result<(), Failure> {
@@ -113,9 +140,11 @@ pub fn run(global: &Global, args: &ServeArgs, messages: &Messages) -> Result<(),
         store: store_options()?,
         sink,
         on_replay: render::replay_progress,
+        queue_bytes: args.queue_bytes,
         ..NodeOptions::default()
     };
     let server = Server::start(&global.store, &args.listen, args.write_key.as_deref(), options)?;
+    let ending = Ending::listen()?;
     if global.json {
         print(&json!({ "listening": server.address.to_string(), "store": global.store }).to_string());
     } else {
@@ -131,7 +160,7 @@ pub fn run(global: &Global, args: &ServeArgs, messages: &Messages) -> Result<(),
             eprintln!("{}", messages.get("serve-not-loopback"));
         }
     }
-    wait_for_the_end()?;
+    ending.wait();
     server.stop();
     Ok(())
 }

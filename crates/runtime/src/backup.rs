@@ -20,7 +20,8 @@ use crate::node::Node;
 use crate::ondisk;
 
 const PARTITION: PartitionId = PartitionId(0);
-const MANIFEST: &str = "manifest.json";
+/// The list of everything in a backup.
+pub const MANIFEST_FILE: &str = "manifest.json";
 const FORMAT: u32 = 1;
 const COMMIT_BYTES: usize = 8 << 20;
 /// How often a key slot is read again that is being overwritten at this moment.
@@ -95,7 +96,9 @@ pub enum BackupError {
     Changed { path: PathBuf, detail: String },
     #[error("{path}: key slot {slot} is damaged; check the store before copying it")]
     KeySlot { path: PathBuf, slot: u64 },
-    #[error("the register of erased subjects, {path}, cannot be read; restoring without it could bring them back")]
+    #[error(
+        "the register of erased subjects, {path}, cannot be read; restoring without it could bring them back"
+    )]
     Register { path: PathBuf, source: io::Error },
     #[error("cannot {doing} {path}")]
     Io { doing: &'static str, path: PathBuf, source: io::Error },
@@ -147,10 +150,17 @@ pub fn create(
     let store_id = description.store_id;
     let mut files = BTreeMap::new();
     list(&work, "", &mut files)?;
-    let mut manifest =
-        Manifest { format: FORMAT, store_id, intake_seq, journal_seq, key_slots, files, check: String::new() };
+    let mut manifest = Manifest {
+        format: FORMAT,
+        store_id,
+        intake_seq,
+        journal_seq,
+        key_slots,
+        files,
+        check: String::new(),
+    };
     manifest.check = manifest.computed_check();
-    let path = work.join(MANIFEST);
+    let path = work.join(MANIFEST_FILE);
     let text = serde_json::to_vec_pretty(&manifest).expect("plain data serialises");
     fs::write(&path, text).map_err(io_error("write", &path))?;
     doctor::settle(&work, target).map_err(io_error("put in its place", target))?;
@@ -170,7 +180,8 @@ fn copy_logs(
     // In this order: what the journal refers to is in the intake before.
     let journal_end = journal.durable().seq();
     let intake_end = intake.durable().seq();
-    let total = [LogKind::Intake, LogKind::Journal].iter().map(|kind| doctor::size_of(&layout.log(*kind, PARTITION)));
+    let total =
+        [LogKind::Intake, LogKind::Journal].iter().map(|kind| doctor::size_of(&layout.log(*kind, PARTITION)));
     let mut told = Progress { done: 0, total: total.sum(), progress };
     copy_log(&mut intake, intake_end, LogKind::Intake, copy, &mut told)?;
     copy_log(&mut journal, journal_end, LogKind::Journal, copy, &mut told)?;
@@ -244,7 +255,7 @@ fn list(dir: &Path, prefix: &str, files: &mut BTreeMap<String, FileEntry>) -> Re
         let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
         if path.is_dir() {
             list(&path, &format!("{name}/"), files)?;
-        } else if name != MANIFEST {
+        } else if name != MANIFEST_FILE {
             files.insert(name, hash(&path)?);
         }
     }
@@ -273,7 +284,7 @@ fn hash(path: &Path) -> Result<FileEntry, BackupError> {
 
 /// Checks a backup: that nothing is missing, added or changed, and every frame of both logs.
 pub fn verify(target: &Path) -> Result<Manifest, BackupError> {
-    let path = target.join(MANIFEST);
+    let path = target.join(MANIFEST_FILE);
     let unusable = |detail: String| BackupError::Manifest { path: path.clone(), detail };
     let text = match fs::read(&path) {
         Ok(text) => text,
@@ -382,7 +393,11 @@ pub fn restore(target: &Path, dir: &Path) -> Result<Restored, BackupError> {
 }
 
 /// Destroys the keys of subjects that were erased after the backup was made.
-fn destroy_again(copy: &Layout, manifest: &Manifest, destroyed: &BTreeSet<KeyId>) -> Result<u64, BackupError> {
+fn destroy_again(
+    copy: &Layout,
+    manifest: &Manifest,
+    destroyed: &BTreeSet<KeyId>,
+) -> Result<u64, BackupError> {
     let dir = copy.keys();
     let path = dir.join(ondisk::KEYS_FILE);
     let bytes = fs::read(&path).map_err(io_error("read", &path))?;

@@ -112,7 +112,9 @@ pub enum DoctorError {
     Lock(#[from] LockError),
     #[error("{dir} holds no store: store.json is not there")]
     NoStore { dir: PathBuf },
-    #[error("{path} is not readable as a store's description: {detail}; put back the copy of it from a backup")]
+    #[error(
+        "{path} is not readable as a store's description: {detail}; put back the copy of it from a backup"
+    )]
     Description { path: PathBuf, detail: String },
     #[error("the master key does not belong to this store, or is missing: {path}")]
     MasterKey { path: PathBuf },
@@ -146,7 +148,10 @@ pub fn check(
         return Err(DoctorError::NoStore { dir: dir.to_owned() });
     }
     let _lock = ondisk::lock(dir)?;
-    let total = [LogKind::Intake, LogKind::Journal].iter().map(|kind| 2 * size_of(&layout.log(*kind, PARTITION))).sum();
+    let total = [LogKind::Intake, LogKind::Journal]
+        .iter()
+        .map(|kind| 2 * size_of(&layout.log(*kind, PARTITION)))
+        .sum();
     let mut checkup = Checkup { report: Report::default(), done: 0, told: 0, total, progress };
     let description = checkup.description(&layout)?;
     let master = description.as_ref().and_then(|description| checkup.master(&layout, options, description));
@@ -164,9 +169,15 @@ pub fn check(
     let journal = checkup.journal(&layout, keys.as_ref(), intake)?;
     checkup.caches(&layout, &scratch, journal)?;
     if layout.restored().exists() {
-        checkup.found(Severity::Note, "restored", layout.restored(), None, None,
+        checkup.found(
+            Severity::Note,
+            "restored",
+            layout.restored(),
+            None,
+            None,
             "this store was restored or salvaged and has not been started since".into(),
-            "the next start switches effects off; switch them on when what it shows is right".into());
+            "the next start switches effects off; switch them on when what it shows is right".into(),
+        );
     }
     checkup.report.checked.bytes = total / 2;
     (checkup.progress)(total, total);
@@ -202,6 +213,8 @@ struct Checkup<'a> {
     total: u64,
     progress: &'a mut dyn FnMut(u64, u64),
 }
+
+type EachFrame<'f> = dyn FnMut(&mut Checkup<'_>, u64, &[u8]) -> Result<(), DoctorError> + 'f;
 
 const SALVAGE: &str = "stop here and run `inyeon salvage` into a new directory, or restore a backup";
 
@@ -248,12 +261,23 @@ impl Checkup<'_> {
     }
 
     fn lost_description(&mut self, path: PathBuf, detail: String) {
-        self.found(Severity::Damage, "description", path, Some(0), None,
+        self.found(
+            Severity::Damage,
+            "description",
+            path,
+            Some(0),
+            None,
             format!("the store's description cannot be read: {detail}"),
-            "put back store.json from any backup of this store".into());
+            "put back store.json from any backup of this store".into(),
+        );
     }
 
-    fn master(&mut self, layout: &Layout, options: &StoreOptions, description: &StoreFormat) -> Option<[u8; 32]> {
+    fn master(
+        &mut self,
+        layout: &Layout,
+        options: &StoreOptions,
+        description: &StoreFormat,
+    ) -> Option<[u8; 32]> {
         let path = layout.master_key();
         match master_key(layout, options) {
             Some(key) if Keys::check_value(&key, &description.store_id) == description.key_check => Some(key),
@@ -262,8 +286,15 @@ impl Checkup<'_> {
                     Some(_) => "the master key does not belong to this store",
                     None => "the master key is missing or is not 64 hexadecimal digits",
                 };
-                self.found(Severity::Damage, "master_key", path, None, None, what.into(),
-                    "give the key that the store was made with, in this file or in INYEON_MASTER_KEY".into());
+                self.found(
+                    Severity::Damage,
+                    "master_key",
+                    path,
+                    None,
+                    None,
+                    what.into(),
+                    "give the key that the store was made with, in this file or in INYEON_MASTER_KEY".into(),
+                );
                 None
             }
         }
@@ -275,29 +306,66 @@ impl Checkup<'_> {
         let path = dir.join(ondisk::KEYS_FILE);
         let found = read_slots(&dir)?;
         let Some(found) = found else {
-            self.found(Severity::Damage, "keys", path, None, None, "the file of subject keys is missing".into(),
-                "put it back from the newest backup; nothing can be read without it".into());
+            self.found(
+                Severity::Damage,
+                "keys",
+                path,
+                None,
+                None,
+                "the file of subject keys is missing".into(),
+                "put it back from the newest backup; nothing can be read without it".into(),
+            );
             return Ok(None);
         };
         if !found.header {
-            self.found(Severity::Damage, "keys", path.clone(), Some(0), None,
-                "the header of the file of subject keys is damaged".into(), SALVAGE.into());
+            self.found(
+                Severity::Damage,
+                "keys",
+                path.clone(),
+                Some(0),
+                None,
+                "the header of the file of subject keys is damaged".into(),
+                SALVAGE.into(),
+            );
         }
         let durable = found.mark.value.map(|(seq, _)| seq);
         self.check_mark(&dir, &found.mark, found.count > 0);
         for slot in &found.damaged {
             let told = durable.is_none_or(|durable| *slot <= durable);
             let (severity, what, remedy) = if told {
-                (Severity::Damage, format!("key slot {slot} is damaged; what is sealed with it cannot be read"), SALVAGE)
+                (
+                    Severity::Damage,
+                    format!("key slot {slot} is damaged; what is sealed with it cannot be read"),
+                    SALVAGE,
+                )
             } else {
-                (Severity::Note, format!("key slot {slot} was being written when the process ended"), "none is needed: nothing was sealed with it")
+                (
+                    Severity::Note,
+                    format!("key slot {slot} was being written when the process ended"),
+                    "none is needed: nothing was sealed with it",
+                )
             };
-            self.found(severity, "key_slot", path.clone(), Some(slot_offset(*slot)), Some(*slot), what, remedy.into());
+            self.found(
+                severity,
+                "key_slot",
+                path.clone(),
+                Some(slot_offset(*slot)),
+                Some(*slot),
+                what,
+                remedy.into(),
+            );
         }
         if let Some(durable) = durable.filter(|durable| *durable > found.count) {
             let (count, at) = (found.count, slot_offset(found.count + 1));
-            self.found(Severity::Damage, "key_slot", path, Some(at), Some(count + 1),
-                format!("the file ends after key {count}, but {durable} keys were in use"), SALVAGE.into());
+            self.found(
+                Severity::Damage,
+                "key_slot",
+                path,
+                Some(at),
+                Some(count + 1),
+                format!("the file ends after key {count}, but {durable} keys were in use"),
+                SALVAGE.into(),
+            );
         }
         self.report.checked.key_slots = found.count;
         self.report.checked.keys_destroyed = found.destroyed;
@@ -307,27 +375,42 @@ impl Checkup<'_> {
     fn check_mark(&mut self, dir: &Path, mark: &ondisk::Mark, needed: bool) {
         let path = dir.join(ondisk::MARK_FILE);
         if mark.value.is_none() && needed {
-            self.found(Severity::Damage, "mark", path, Some(0), None,
+            self.found(
+                Severity::Damage,
+                "mark",
+                path,
+                Some(0),
+                None,
                 "the durable mark is missing or unreadable; a missing end could not be noticed".into(),
-                SALVAGE.into());
+                SALVAGE.into(),
+            );
         } else if mark.damaged_cell {
-            self.found(Severity::Warning, "mark", path, None, None,
+            self.found(
+                Severity::Warning,
+                "mark",
+                path,
+                None,
+                None,
                 "one of the two cells of the durable mark is damaged".into(),
-                "none is needed: the next start mends it from the other".into());
+                "none is needed: the next start mends it from the other".into(),
+            );
         }
     }
 
-    /// Checks every frame of a log and hands the sound ones to `each`; returns the last sound sequence.
-    fn log(
-        &mut self,
-        layout: &Layout,
-        kind: LogKind,
-        each: &mut dyn FnMut(&mut Self, u64, &[u8]) -> Result<(), DoctorError>,
-    ) -> Result<u64, DoctorError> {
+    /// Checks every frame of a log and hands the sound ones to `each`; returns the last sequence that it has or had:
+    /// what is gone is found once, not again by each reference to it.
+    fn log(&mut self, layout: &Layout, kind: LogKind, each: &mut EachFrame<'_>) -> Result<u64, DoctorError> {
         let dir = layout.log(kind, PARTITION);
         if !dir.is_dir() {
-            self.found(Severity::Damage, "missing", dir, None, None,
-                format!("the {} log is missing", kind.name()), SALVAGE.into());
+            self.found(
+                Severity::Damage,
+                "missing",
+                dir,
+                None,
+                None,
+                format!("the {} log is missing", kind.name()),
+                SALVAGE.into(),
+            );
             return Ok(0);
         }
         let mark = ondisk::mark(&dir).map_err(io_error("read the mark in", &dir))?;
@@ -341,9 +424,15 @@ impl Checkup<'_> {
             let previous = ondisk::previous_checksum(path).map_err(io_error("read", path))?;
             let scan = match scan_segment(path, kind, PARTITION, *first, previous) {
                 Err(LogError::Newer { file, found }) => {
-                    self.found(Severity::Damage, "newer", file, Some(0), Some(*first),
+                    self.found(
+                        Severity::Damage,
+                        "newer",
+                        file,
+                        Some(0),
+                        Some(*first),
                         format!("format {found} was written by a newer program"),
-                        "use the program that wrote it".into());
+                        "use the program that wrote it".into(),
+                    );
                     next_seq = None;
                     continue;
                 }
@@ -389,7 +478,8 @@ impl Checkup<'_> {
             return Err(error);
         }
         for damage in others {
-            let is_tail = tail.as_ref().is_some_and(|(file, at)| *file == damage.file && *at <= damage.offset);
+            let is_tail =
+                tail.as_ref().is_some_and(|(file, at)| *file == damage.file && *at <= damage.offset);
             // A gap is said once, at its beginning.
             let known = damages.iter().any(|(known, _)| known.seq == damage.seq);
             if !is_tail && !known {
@@ -400,21 +490,47 @@ impl Checkup<'_> {
         if durable > last && !damages.iter().any(|(known, _)| known.seq == last + 1) {
             let kind = store::DamageKind::Missing { durable };
             damages.push((Damage { file: end.0, offset: end.1, seq: last + 1, kind }, "missing"));
-        } else if durable == last && last > 0 && next_seq.is_some() && mark.value != Some((last, crc)) && mark.value.is_some() {
-            self.found(Severity::Damage, "mark", dir.join(ondisk::MARK_FILE), Some(0), Some(last),
-                format!("the durable mark belongs to another entry {last}"), SALVAGE.into());
+        } else if durable == last
+            && last > 0
+            && next_seq.is_some()
+            && mark.value != Some((last, crc))
+            && mark.value.is_some()
+        {
+            self.found(
+                Severity::Damage,
+                "mark",
+                dir.join(ondisk::MARK_FILE),
+                Some(0),
+                Some(last),
+                format!("the durable mark belongs to another entry {last}"),
+                SALVAGE.into(),
+            );
         }
         damages.sort_by_key(|(damage, _)| damage.seq);
         for (damage, code) in damages {
             let what = damage.to_string();
-            self.found(Severity::Damage, code, damage.file, Some(damage.offset), Some(damage.seq), what, SALVAGE.into());
+            self.found(
+                Severity::Damage,
+                code,
+                damage.file,
+                Some(damage.offset),
+                Some(damage.seq),
+                what,
+                SALVAGE.into(),
+            );
         }
         if let Some((file, offset)) = tail {
-            self.found(Severity::Note, "unsynced_tail", file, Some(offset), Some(last + 1),
+            self.found(
+                Severity::Note,
+                "unsynced_tail",
+                file,
+                Some(offset),
+                Some(last + 1),
                 "the file ends in bytes that were never acknowledged".into(),
-                "none is needed: the next start cuts them".into());
+                "none is needed: the next start cuts them".into(),
+            );
         }
-        Ok(last)
+        Ok(last.max(durable))
     }
 
     fn intake(&mut self, layout: &Layout, keys: Option<&Keys>) -> Result<u64, DoctorError> {
@@ -447,8 +563,15 @@ impl Checkup<'_> {
 
     fn unreadable(&mut self, dir: &Path, seq: u64, code: &'static str, why: &str) {
         let (file, offset) = place(dir, seq);
-        self.found(Severity::Damage, code, file, offset, Some(seq), format!("entry {seq} cannot be read: {why}"),
-            SALVAGE.into());
+        self.found(
+            Severity::Damage,
+            code,
+            file,
+            offset,
+            Some(seq),
+            format!("entry {seq} cannot be read: {why}"),
+            SALVAGE.into(),
+        );
     }
 
     fn open(&mut self, keys: &Keys, body: &Sealed<'_>, dir: &Path, seq: u64) -> Option<Vec<u8>> {
@@ -489,11 +612,20 @@ impl Checkup<'_> {
                 Entry::Applied { first, count, duplicates } => {
                     let last = first + u64::from(*count) - u64::from(*count > 0);
                     if (*first != applied_to + 1 && !(gap && *first > applied_to)) || *count == 0 {
-                        wrong = Some(("applied", format!("inputs {first} to {last} follow input {applied_to}")));
+                        wrong =
+                            Some(("applied", format!("inputs {first} to {last} follow input {applied_to}")));
                     } else if last > intake_end {
-                        wrong = Some(("reference", format!("input {last} is not in the intake, which ends with {intake_end}")));
-                    } else if !duplicates.is_sorted_by(|a, b| a < b) || duplicates.last().is_some_and(|d| d >= count) {
-                        wrong = Some(("applied", "the list of duplicates is out of order or out of range".into()));
+                        wrong = Some((
+                            "reference",
+                            format!("input {last} is not in the intake, which ends with {intake_end}"),
+                        ));
+                    } else if !duplicates.is_sorted_by(|a, b| a < b)
+                        || duplicates.last().is_some_and(|d| d >= count)
+                    {
+                        wrong = Some((
+                            "applied",
+                            "the list of duplicates is out of order or out of range".into(),
+                        ));
                     }
                     applied_to = applied_to.max(last);
                     gap = false;
@@ -502,7 +634,10 @@ impl Checkup<'_> {
                     if *input != applied_to + 1 && !(gap && *input > applied_to) {
                         wrong = Some(("applied", format!("input {input} follows input {applied_to}")));
                     } else if *input > intake_end {
-                        wrong = Some(("reference", format!("input {input} is not in the intake, which ends with {intake_end}")));
+                        wrong = Some((
+                            "reference",
+                            format!("input {input} is not in the intake, which ends with {intake_end}"),
+                        ));
                     }
                     applied_to = applied_to.max(*input);
                     gap = false;
@@ -532,7 +667,10 @@ impl Checkup<'_> {
                     }
                 }
                 Entry::Delivered { mail, .. } if mail.origin.seq >= seq => {
-                    wrong = Some(("reference", format!("mail of entry {} reached before it was sent", mail.origin.seq)));
+                    wrong = Some((
+                        "reference",
+                        format!("mail of entry {} reached before it was sent", mail.origin.seq),
+                    ));
                 }
                 Entry::ReferencePublished { body, .. } => {
                     if let Err(error) = serde_json::from_str::<engine::Reference>(body) {
@@ -547,8 +685,15 @@ impl Checkup<'_> {
             }
             if let Some((code, what)) = wrong {
                 let (file, offset) = place(&dir, seq);
-                checkup.found(Severity::Damage, code, file, offset, Some(seq), format!("entry {seq}: {what}"),
-                    SALVAGE.into());
+                checkup.found(
+                    Severity::Damage,
+                    code,
+                    file,
+                    offset,
+                    Some(seq),
+                    format!("entry {seq}: {what}"),
+                    SALVAGE.into(),
+                );
             }
             Ok(())
         })
@@ -566,9 +711,15 @@ impl Checkup<'_> {
                 Err(error) => Some(error.to_string()),
             };
             if let Some(why) = dropped {
-                self.found(Severity::Warning, "state", path, None, None,
+                self.found(
+                    Severity::Warning,
+                    "state",
+                    path,
+                    None,
+                    None,
                     format!("the state cache cannot be used: {why}"),
-                    "none is needed: the next start drops it and folds it again".into());
+                    "none is needed: the next start drops it and folds it again".into(),
+                );
             }
         }
         let path = layout.views().join("views.db");
@@ -581,8 +732,15 @@ impl Checkup<'_> {
                 Err(error) => Some(format!("the views cannot be read: {error}")),
             };
             if let Some(what) = wrong {
-                self.found(Severity::Warning, "views", path, None, None, what,
-                    "none is needed: the next start drops them and folds them again".into());
+                self.found(
+                    Severity::Warning,
+                    "views",
+                    path,
+                    None,
+                    None,
+                    what,
+                    "none is needed: the next start drops them and folds them again".into(),
+                );
             }
         }
         Ok(())
@@ -661,7 +819,12 @@ fn read_slots(dir: &Path) -> Result<Option<FoundSlots>, DoctorError> {
 }
 
 /// Writes a key file with these slots into `dir`, with a mark that matches, and opens it.
-pub(crate) fn open_copy(dir: &Path, slots: &[u8], master: &[u8; 32], store_id: &str) -> Result<Keys, DoctorError> {
+pub(crate) fn open_copy(
+    dir: &Path,
+    slots: &[u8],
+    master: &[u8; 32],
+    store_id: &str,
+) -> Result<Keys, DoctorError> {
     // A new file brings the header and an empty mark; opening it again settles the mark over the slots.
     drop(Keys::open(&Disk::Real, dir, master, store_id)?);
     let path = dir.join(ondisk::KEYS_FILE);
@@ -719,7 +882,8 @@ pub fn salvage(
         options,
         report: SalvageReport::default(),
         done: 0,
-        total: 2 * size_of(&old.log(LogKind::Intake, PARTITION)) + 2 * size_of(&old.log(LogKind::Journal, PARTITION)),
+        total: 2 * size_of(&old.log(LogKind::Intake, PARTITION))
+            + 2 * size_of(&old.log(LogKind::Journal, PARTITION)),
         progress,
     }
     .run(&master, &description)?;
@@ -750,7 +914,13 @@ fn copy_private(from: &Path, to: &Path) -> io::Result<()> {
 /// An absent or empty directory.
 pub(crate) fn require_empty(dir: &Path) -> Result<(), ()> {
     match fs::read_dir(dir) {
-        Ok(mut entries) => if entries.next().is_none() { Ok(()) } else { Err(()) },
+        Ok(mut entries) => {
+            if entries.next().is_none() {
+                Ok(())
+            } else {
+                Err(())
+            }
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(_) => Err(()),
     }
@@ -889,7 +1059,10 @@ impl Salvage<'_> {
     }
 
     /// Every record of the old intake that can be read.
-    fn intake_frames(&mut self, mut each: impl FnMut(u64, &IntakeRecord<'_>)) -> Result<Vec<Damage>, DoctorError> {
+    fn intake_frames(
+        &mut self,
+        mut each: impl FnMut(u64, &IntakeRecord<'_>),
+    ) -> Result<Vec<Damage>, DoctorError> {
         let dir = self.old.log(LogKind::Intake, PARTITION);
         let mut newer = None;
         let damages = copy_sound_frames(&dir, LogKind::Intake, |frame| {
@@ -954,7 +1127,8 @@ impl Salvage<'_> {
         })?;
         self.note_damages(damages, "journal");
         let dir = self.old.log(LogKind::Journal, PARTITION);
-        let durable = ondisk::mark(&dir).map_err(io_error("read the mark in", &dir))?.value.map_or(0, |(seq, _)| seq);
+        let durable =
+            ondisk::mark(&dir).map_err(io_error("read the mark in", &dir))?.value.map_or(0, |(seq, _)| seq);
         coverage.lost.extend(coverage.end + 1..=durable);
         coverage.end = coverage.end.max(durable);
         Ok(coverage)
@@ -983,9 +1157,11 @@ impl Salvage<'_> {
     fn write_intake(&mut self, keys: &Keys, coverage: &Coverage) -> Result<(), DoctorError> {
         let mut writer = self.writer(LogKind::Intake)?;
         let dir = self.old.log(LogKind::Intake, PARTITION);
-        let durable = ondisk::mark(&dir).map_err(io_error("read the mark in", &dir))?.value.map_or(0, |(seq, _)| seq);
+        let durable =
+            ondisk::mark(&dir).map_err(io_error("read the mark in", &dir))?.value.map_or(0, |(seq, _)| seq);
         let applied_to = coverage.applied_to();
-        let again: Vec<(u64, u64)> = coverage.gaps().into_iter().map(|(first, last, _)| (first, last)).collect();
+        let again: Vec<(u64, u64)> =
+            coverage.gaps().into_iter().map(|(first, last, _)| (first, last)).collect();
         let must_repeat = |seq: u64| {
             let index = again.partition_point(|(first, _)| *first <= seq).checked_sub(1);
             index.is_some_and(|n| seq <= again[n].1) && !coverage.outcomes.contains_key(&seq)
@@ -1058,8 +1234,10 @@ impl Salvage<'_> {
             if let Some(slot) = slot
                 && let Ok(count) = u32::try_from(last - first + 1)
             {
-                let duplicates =
-                    (first..=last).filter(|seq| !sound.contains(seq)).map(|seq| (seq - first) as u32).collect();
+                let duplicates = (first..=last)
+                    .filter(|seq| !sound.contains(seq))
+                    .map(|seq| (seq - first) as u32)
+                    .collect();
                 repaired.insert(slot, Entry::Applied { first, count, duplicates }.encode());
                 self.report.applied_again_in_place += sound.len() as u64;
             }

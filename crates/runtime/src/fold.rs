@@ -258,10 +258,8 @@ impl Fold {
     /// Counts the next intake record. Records come in the order of their sequences.
     pub fn apply(&mut self, seq: u64) -> Result<(), FoldError> {
         debug_assert_eq!(seq, self.own.applied_to + 1);
-        let header = self.logs.intake(seq, |record| {
-            (record.header.dedupe, record.header.timeline, record.header.at, record.header.received_at)
-        })?;
-        let (dedupe, timeline, at, received_at) = header;
+        let input = self.input(seq)?;
+        let Input { dedupe, timeline, at, received_at, .. } = input;
         if self.is_duplicate(dedupe)? {
             self.extend_range(seq, true);
             self.own.applied_to = seq;
@@ -269,7 +267,7 @@ impl Fold {
             return Ok(());
         }
         self.advance_clock(timeline, at)?;
-        match self.count_input(seq, Mode::Live)? {
+        match self.count_input(seq, &input, Mode::Live)? {
             Counted::Yes(follow_up) => {
                 self.remember(dedupe, received_at);
                 self.extend_range(seq, false);
@@ -409,15 +407,24 @@ impl Fold {
         if !first_time {
             return Ok(());
         }
-        let (timeline, now) = match &body {
-            MailBody::SignalForwarded { timeline, now, .. } => (*timeline, (*now).max(self.clock(*timeline))),
-            MailBody::ProfileAbsorbed { .. } => (TimelineId::LIVE, self.clock(TimelineId::LIVE)),
+        let (timeline, now, outcomes) = match &body {
+            MailBody::SignalForwarded { timeline, now, .. } => {
+                let now = (*now).max(self.clock(*timeline));
+                (*timeline, now, self.ask(to, &Stimulus::Mail(&body), now, *timeline)?)
+            }
+            MailBody::ProfileAbsorbed { .. } => {
+                // The receiver was merged itself meanwhile, and told of without this: it travels on.
+                let further = self.entity(to)?.customer().and_then(|customer| customer.merged_into);
+                let on = further.map(|next| Outcome::Mail { to: next, body: body.clone() });
+                (TimelineId::LIVE, self.clock(TimelineId::LIVE), on.into_iter().collect())
+            }
         };
-        if let MailBody::SignalForwarded { .. } = &body {
-            let outcomes = self.ask(to, &Stimulus::Mail(&body), now, timeline)?;
-            self.journal_outcomes(to, Cause::Mail(key), timeline, now, outcomes, None)?;
-        }
-        Ok(())
+        self.journal_outcomes(to, Cause::Mail(key), timeline, now, outcomes, None)
+    }
+
+    /// Whether there is anything to take.
+    pub fn has_pending(&self) -> bool {
+        !self.pending.is_empty() || self.range.is_some() || !self.own.mail.is_empty()
     }
 
     /// Takes what must become durable now. Mail that is due before a commit is delivered first.
@@ -452,13 +459,11 @@ impl Fold {
                     if duplicates.binary_search(&offset).is_ok() {
                         self.own.duplicates += 1;
                     } else {
-                        let (dedupe, timeline, at, received_at) = self.logs.intake(intake, |r| {
-                            (r.header.dedupe, r.header.timeline, r.header.at, r.header.received_at)
-                        })?;
-                        self.set_clock(timeline, at);
-                        self.remember(dedupe, received_at);
+                        let input = self.input(intake)?;
+                        self.set_clock(input.timeline, input.at);
+                        self.remember(input.dedupe, input.received_at);
                         self.own.applied += 1;
-                        self.count_input(intake, Mode::Replay(seq))?;
+                        self.count_input(intake, &input, Mode::Replay(seq))?;
                     }
                     self.own.applied_to = intake;
                 }
@@ -483,11 +488,9 @@ impl Fold {
                 self.own.reference = Some(body.into_owned());
             }
             Entry::Skipped { seq: intake, reason } => {
-                let (dedupe, timeline, at, received_at) = self.logs.intake(intake, |r| {
-                    (r.header.dedupe, r.header.timeline, r.header.at, r.header.received_at)
-                })?;
-                self.set_clock(timeline, at);
-                self.remember(dedupe, received_at);
+                let input = self.input(intake)?;
+                self.set_clock(input.timeline, input.at);
+                self.remember(input.dedupe, input.received_at);
                 self.own.applied_to = intake;
                 self.changes.push((seq, skipped(intake, &reason)));
             }
@@ -505,18 +508,28 @@ impl Fold {
 
     // ---- both -------------------------------------------------------------------------------------------------
 
+    /// Takes an intake record out of the reader's buffer.
+    fn input(&mut self, seq: u64) -> Result<Input, FoldError> {
+        Ok(self.logs.intake(seq, |IntakeRecord { header, body }| Input {
+            kind: header.kind,
+            source: header.source.into_owned(),
+            timeline: header.timeline,
+            at: header.at,
+            received_at: header.received_at,
+            dedupe: header.dedupe,
+            body: model::Sealed { key: body.key, bytes: Cow::Owned(body.bytes.into_owned()) },
+        })?)
+    }
+
     /// Lets an input reach its profile. Live, it also decides; nothing is kept of an input that panics.
-    fn count_input(&mut self, seq: u64, mode: Mode) -> Result<Counted, FoldError> {
-        let (kind, source, timeline, at, key, opened) = self.logs.intake(seq, |record: IntakeRecord<'_>| {
-            let header = record.header;
-            let opened = if self.dead_keys.contains(&record.body.key) {
-                Err(store::OpenError::Erased)
-            } else {
-                self.keys.open_sealed(&record.body)
-            };
-            let source = header.source.into_owned();
-            (header.kind, source, header.timeline, header.received_at, record.body.key, opened)
-        })?;
+    fn count_input(&mut self, seq: u64, input: &Input, mode: Mode) -> Result<Counted, FoldError> {
+        let Input { kind, ref source, timeline, received_at, ref body, .. } = *input;
+        let key = body.key;
+        let opened = if self.dead_keys.contains(&key) {
+            Err(store::OpenError::Erased)
+        } else {
+            self.keys.open_sealed(body)
+        };
         let counted_at = match mode {
             Mode::Live => self.next_seq(),
             Mode::Replay(seq) => seq,
@@ -529,7 +542,10 @@ impl Fold {
         };
         if kind == RecordKind::Rejected {
             match RejectedBody::decode(&body) {
-                Ok(rejected) => self.changes.push((counted_at, dead_letter(seq, source, at, &rejected))),
+                Ok(rejected) => {
+                    let letter = dead_letter(seq, source.clone(), received_at, &rejected);
+                    self.changes.push((counted_at, letter));
+                }
                 Err(error) => return Ok(Counted::No(SkipReason::Unreadable(error.to_string()))),
             }
             return nothing;
@@ -556,7 +572,7 @@ impl Fold {
         let attempt = catch_unwind(AssertUnwindSafe(|| {
             #[cfg(feature = "faults")]
             poison(&event);
-            evolve(entity, &Step::Input(&Observed { event: &event, source: &source, key }));
+            evolve(entity, &Step::Input(&Observed { event: &event, source, key }));
             signal.as_ref().map(|signal| {
                 let stimulus = Stimulus::Signal {
                     name: &event.name,
@@ -1189,6 +1205,17 @@ impl Fold {
 }
 
 const FIRST_ENTITY: EntityId = EntityId::customer(PartitionId(0), 0);
+
+/// An intake record that borrows nothing.
+struct Input {
+    kind: RecordKind,
+    source: String,
+    timeline: TimelineId,
+    at: Time,
+    received_at: Time,
+    dedupe: Dedupe,
+    body: model::Sealed<'static>,
+}
 
 #[derive(Clone, Copy)]
 enum Mode {

@@ -131,8 +131,11 @@ pub struct Node {
 }
 
 const PARTITION: PartitionId = PartitionId(0);
-/// Inputs that one commit of the journal takes at most.
-const BATCH_INPUTS: u64 = 1024;
+/// Inputs that are folded between two looks at the requests.
+const BATCH_INPUTS: u64 = 512;
+/// Inputs that one commit of the journal gathers where nobody waits for it, and how long it gathers.
+const COMMIT_INPUTS: u64 = 4096;
+const COMMIT_EVERY: Duration = Duration::from_millis(10);
 /// Batches that may wait for the views before the fold waits for them.
 const VIEWS_QUEUE: usize = 64;
 /// Effects started in one commit at most.
@@ -192,6 +195,8 @@ impl Node {
             sink: options.sink.clone(),
             counts: counts.clone(),
             checkpoint_every: options.checkpoint_every,
+            committed: Instant::now(),
+            committed_to: 0,
             checkpointed: Instant::now(),
             checkpointed_seq: journal_end,
             checkpoint_out: false,
@@ -372,10 +377,16 @@ impl Node {
     /// Erases a customer and everybody who was merged into them: what was received from and decided about them
     /// is unreadable when this returns, in every file of the store.
     pub fn erase(&self, entity: EntityId) -> Result<Vec<EntityId>, NodeError> {
-        let cluster = self.ask(move |fold| cluster(fold, entity))??;
-        for id in &cluster {
-            self.command(*id, Command::Erase)?;
-        }
+        // In one commit, so that nothing comes between.
+        let now = self.clock.now();
+        let erase = move |fold: &mut Fold| -> Result<Vec<EntityId>, FoldError> {
+            let cluster = cluster(fold, entity)?;
+            for id in &cluster {
+                fold.command(*id, &Command::Erase, now)?;
+            }
+            Ok(cluster)
+        };
+        let cluster = self.ask(erase)??;
         // The order matters: nothing leads to them, no snapshot and no row is left, and only then the keys go. A
         // crash in between is finished at the next start.
         self.checkpoint()?;
@@ -417,10 +428,15 @@ impl Drop for Node {
     }
 }
 
-/// A customer and all who were counted into them.
+/// A customer and all who were counted into them; those who were merged come before those they lead to, so that
+/// whoever is left, if only the beginning survives, still knows of the others.
 fn cluster(fold: &mut Fold, entity: EntityId) -> Result<Vec<EntityId>, FoldError> {
+    let mut root = entity;
+    while let Some(next) = fold.entity(root)?.customer().and_then(|customer| customer.merged_into) {
+        root = next;
+    }
     let mut found = Vec::new();
-    let mut next = vec![entity];
+    let mut next = vec![root];
     while let Some(id) = next.pop() {
         if found.contains(&id) {
             continue;
@@ -431,6 +447,7 @@ fn cluster(fold: &mut Fold, entity: EntityId) -> Result<Vec<EntityId>, FoldError
             next.extend(customer.merged_into);
         }
     }
+    found.reverse();
     Ok(found)
 }
 
@@ -466,6 +483,15 @@ fn give_up(what: &str, error: &dyn std::error::Error) -> ! {
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
     let builder = std::thread::Builder::new().name(format!("inyeon-{name}"));
     builder.spawn(run).expect("the system gives a thread at start")
+}
+
+/// Lets this thread stand back behind those that answer: a fold may be late, an acknowledgement should not be.
+fn stand_back() {
+    // SAFETY: a system call on this very thread; on Linux 0 names the calling thread. Where it is refused, the
+    // thread runs on as it is.
+    unsafe {
+        libc::setpriority(libc::PRIO_PROCESS, 0, 5);
+    }
 }
 
 fn remove_dir(dir: &Path) -> Result<(), NodeError> {
@@ -545,6 +571,9 @@ struct Partition {
     sink: Sink,
     counts: Arc<NodeCounts>,
     checkpoint_every: Duration,
+    /// The last commit, and the input up to which it reached.
+    committed: Instant,
+    committed_to: u64,
     checkpointed: Instant,
     checkpointed_seq: u64,
     /// A checkpoint is being written.
@@ -604,6 +633,7 @@ impl Partition {
     }
 
     fn run(mut self) {
+        stand_back();
         if let Err(error) = self.serve() {
             give_up("the partition writer cannot go on", &error);
         }
@@ -626,6 +656,9 @@ impl Partition {
             self.fold.tick(self.clock.now())?;
             let started =
                 if self.sink.starts() { self.fold.start_effects(EFFECTS_AT_ONCE)? } else { Vec::new() };
+            if !self.commit_now(stopping || !answers.is_empty() || !started.is_empty()) {
+                continue;
+            }
             self.commit()?;
             // Nothing left before this line: no answer, no effect, no fact.
             for (answer, outcomes) in answers.drain(..) {
@@ -647,12 +680,23 @@ impl Partition {
         }
     }
 
+    /// Whether what was decided should become durable now. Where nobody waits for it a commit gathers more: each
+    /// sync is taken from the intake's.
+    fn commit_now(&self, waited_for: bool) -> bool {
+        let gathered = self.fold.counters().applied_to - self.committed_to;
+        waited_for
+            || !self.draining.is_empty()
+            || !self.checkpoint_wanted.is_empty()
+            || gathered >= COMMIT_INPUTS
+            || self.committed.elapsed() >= COMMIT_EVERY
+    }
+
     /// Waits for something to do.
     fn wait(&self) -> Option<Request> {
         if self.fold.counters().applied_to < self.intake_durable.seq() {
             return self.requests.try_recv().ok();
         }
-        let soon = Duration::from_millis(100);
+        let soon = if self.fold.has_pending() { COMMIT_EVERY } else { Duration::from_millis(100) };
         crossbeam_channel::select! {
             recv(self.requests) -> request => Some(request.unwrap_or(Request::Stop)),
             recv(self.advance) -> gone => {
@@ -699,6 +743,8 @@ impl Partition {
     /// Makes what was decided durable and tells the views. A full disk is waited out: nothing has left yet, and
     /// the intake goes on refusing or accepting for itself.
     fn commit(&mut self) -> Result<(), FoldError> {
+        self.committed = Instant::now();
+        self.committed_to = self.fold.counters().applied_to;
         let batch = self.fold.take_batch()?;
         if batch.entries.is_empty() {
             return Ok(());
@@ -766,6 +812,7 @@ fn follow(
     to_checkpointer: &Sender<Box<Checkpoint>>,
     counts: &NodeCounts,
 ) {
+    stand_back();
     let mut waiting = None;
     loop {
         let Some(message) = waiting.take().or_else(|| incoming.recv().ok()) else { return };
@@ -811,6 +858,7 @@ fn patiently(doing: &str, mut attempt: impl FnMut() -> Result<(), views::Error>)
 }
 
 fn checkpoint(state: &State, incoming: &Receiver<Box<Checkpoint>>, requests: &Sender<Request>) {
+    stand_back();
     while let Ok(checkpoint) = incoming.recv() {
         let seq = checkpoint.journal_seq;
         // A cache that cannot be written any more would be trusted at the next start.

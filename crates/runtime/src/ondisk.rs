@@ -89,7 +89,8 @@ pub(crate) fn mark(dir: &Path) -> io::Result<Mark> {
     let mut best: Option<(u64, (u64, u32))> = None;
     let mut sound = 0;
     for cell in bytes.chunks_exact(MARK_CELL).take(2) {
-        if u32_at(cell, 0) == MARK_MAGIC && crc32c::crc32c(&cell[..MARK_CELL - 4]) == u32_at(cell, MARK_CELL - 4)
+        if u32_at(cell, 0) == MARK_MAGIC
+            && crc32c::crc32c(&cell[..MARK_CELL - 4]) == u32_at(cell, MARK_CELL - 4)
         {
             sound += 1;
             let found = (u64_at(cell, 4), (u64_at(cell, 12), u32_at(cell, 20)));

@@ -50,6 +50,20 @@ impl Disk {
         }
     }
 
+    /// Makes a directory and those above it, where they are missing, with durable names.
+    pub fn create_dir(&self, dir: &Path) -> io::Result<()> {
+        let missing: Vec<&Path> =
+            dir.ancestors().take_while(|dir| !dir.as_os_str().is_empty() && !dir.exists()).collect();
+        fs::create_dir_all(dir)?;
+        for made in missing {
+            match made.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+                Some(parent) => self.sync_dir(parent)?,
+                None => self.sync_dir(Path::new("."))?,
+            }
+        }
+        Ok(())
+    }
+
     /// Makes the names in a directory durable.
     pub fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         #[cfg(feature = "faults")]
@@ -178,6 +192,10 @@ pub mod faults {
 
         pub fn writes(&self) -> u64 {
             self.writes.load(Ordering::SeqCst)
+        }
+
+        pub fn syncs(&self) -> u64 {
+            self.syncs.load(Ordering::SeqCst)
         }
 
         pub(super) fn write(&self, path: &Path, file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {

@@ -1,9 +1,12 @@
 //! Per-subject data keys: a file of fixed slots, each holding one key wrapped by the store's master key.
 //!
-//! To erase a subject its slot is overwritten; every body sealed with that key is noise from then on. Slots are
-//! durable before any body that is sealed with them. The master key never lies in the store's directory.
+//! To erase a subject its slot is overwritten; every body sealed with that key is noise from then on. Keys are
+//! durable before any body that is sealed with them: a stock of keys that are nobody's yet is made durable at once,
+//! so that a new customer costs no sync. Only whose key it is may be forgotten when the machine loses power; then
+//! the customer gets a second one, and the first is given to nobody else. The master key never lies in the store's
+//! directory.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, RwLock};
@@ -64,8 +67,18 @@ struct Slots {
     /// The wrapped key of slot n + 1; `None` once destroyed.
     wrapped: Vec<Option<([u8; NONCE], [u8; WRAPPED])>>,
     by_subject: HashMap<[u8; 16], u64, rustc_hash::FxBuildHasher>,
+    /// Whose each slot is; zeros for nobody's.
     subjects: Vec<[u8; 16]>,
+    /// Durable slots that are nobody's yet.
+    spares: VecDeque<u64>,
+    /// Slots that became somebody's since the last flush.
+    assigned: Vec<u64>,
 }
+
+/// Spare keys made at a time, and how few are left when more are made.
+const SPARES: usize = 1024;
+const SPARES_LOW: usize = 256;
+const NOBODY: [u8; 16] = [0; 16];
 
 struct SlotWriter {
     file: DiskFile,
@@ -79,7 +92,7 @@ impl Keys {
     ///
     /// `master` is the wrapping key; `store_id` keeps two stores under one master apart.
     pub fn open(disk: &Disk, dir: &Path, master: &[u8; 32], store_id: &str) -> Result<Self, KeyError> {
-        std::fs::create_dir_all(dir).map_err(io_error("create", dir))?;
+        disk.create_dir(dir).map_err(io_error("create", dir))?;
         let path = dir.join("subject.keys");
         let file = disk.open(&path, true).map_err(io_error("open", &path))?;
         let opened = Mark::open(disk, dir).map_err(io_error("open the mark in", dir))?;
@@ -88,8 +101,14 @@ impl Keys {
         let mut bytes = vec![0; len];
         file.read_exact_at(&mut bytes, 0).map_err(io_error("read", &path))?;
         let damaged = |detail: String| KeyError::Damaged { path: path.clone(), detail };
-        let mut slots =
-            Slots { wrapped: Vec::new(), by_subject: HashMap::default(), subjects: Vec::new() };
+        let mut slots = Slots {
+            wrapped: Vec::new(),
+            by_subject: HashMap::default(),
+            subjects: Vec::new(),
+            // Spares of an earlier process may be somebody's: who, was not synced. They are left alone.
+            spares: VecDeque::new(),
+            assigned: Vec::new(),
+        };
         if len < HEADER {
             if durable.is_some() {
                 return Err(damaged("the file is cut short; keys that were in use are gone".into()));
@@ -115,7 +134,7 @@ impl Keys {
                 match read_slot(slot) {
                     Some((subject, wrapped)) => {
                         slots.subjects.push(subject);
-                        if wrapped.is_some() {
+                        if wrapped.is_some() && subject != NOBODY {
                             slots.by_subject.insert(subject, n as u64 + 1);
                         }
                         slots.wrapped.push(wrapped);
@@ -188,55 +207,81 @@ impl Keys {
         if let Some(slot) = slots.by_subject.get(&subject.0) {
             return KeyId(*slot);
         }
-        let mut fresh = [0; 32];
-        OsRng.try_fill_bytes(&mut fresh).expect("the system gives random bytes");
+        let slot = match slots.spares.pop_front() {
+            Some(slot) => {
+                slots.assigned.push(slot);
+                slot
+            }
+            None => self.add_slot(&mut slots),
+        };
+        slots.subjects[slot as usize - 1] = subject.0;
+        slots.by_subject.insert(subject.0, slot);
+        KeyId(slot)
+    }
+
+    /// Makes a key in a new slot that is nobody's yet, and returns the slot's number.
+    fn add_slot(&self, slots: &mut Slots) -> u64 {
+        let slot = slots.wrapped.len() as u64 + 1;
         let nonce = random_nonce();
         let mut wrapped = [0; WRAPPED];
-        wrapped[..32].copy_from_slice(&fresh);
+        OsRng.try_fill_bytes(&mut wrapped[..32]).expect("the system gives random bytes");
         let tag = self
             .master
             .seal_in_place_separate_tag(
                 Nonce::assume_unique_for_key(nonce),
-                Aad::from(subject.0),
+                Aad::from(slot.to_le_bytes()),
                 &mut wrapped[..32],
             )
             .expect("32 bytes are within the limit");
         wrapped[32..].copy_from_slice(tag.as_ref());
         slots.wrapped.push(Some((nonce, wrapped)));
-        slots.subjects.push(subject.0);
-        let slot = slots.wrapped.len() as u64;
-        slots.by_subject.insert(subject.0, slot);
-        KeyId(slot)
+        slots.subjects.push(NOBODY);
+        slot
     }
 
-    /// Makes new slots durable. On an error nothing sealed with them may be acknowledged.
+    /// Makes every key that was given out durable. On an error nothing sealed with a new one may be acknowledged.
     pub fn flush(&self) -> Result<(), crate::CommitError> {
         let mut writer = self.writer.lock().expect("no panic while held");
-        let (from, bytes) = {
-            let slots = self.slots.read().expect("no panic while held");
-            let from = writer.durable;
-            if slots.wrapped.len() as u64 == from {
+        let path = self.path.clone();
+        let durable = writer.durable as usize;
+        let (cells, new, spares) = {
+            let mut slots = self.slots.write().expect("no panic while held");
+            let unsynced = slots.wrapped.len() > durable;
+            if slots.assigned.is_empty() && !unsynced {
                 return Ok(());
             }
-            let mut bytes = Vec::with_capacity((slots.wrapped.len() - from as usize) * SLOT);
-            for n in from as usize..slots.wrapped.len() {
-                bytes.extend_from_slice(&slot(&slots.subjects[n], slots.wrapped[n].as_ref()));
+            // After a write that failed they are there already.
+            if (unsynced || slots.spares.len() < SPARES_LOW) && slots.wrapped.len() < durable + SPARES {
+                for _ in 0..SPARES {
+                    self.add_slot(&mut slots);
+                }
             }
-            (from, bytes)
+            let fresh = durable..slots.wrapped.len();
+            let spares: Vec<u64> =
+                fresh.filter(|n| slots.subjects[*n] == NOBODY).map(|n| n as u64 + 1).collect();
+            let cell = |n: usize| slot(&slots.subjects[n], slots.wrapped[n].as_ref());
+            let cells: Vec<_> = slots.assigned.iter().map(|number| (*number, cell(*number as usize - 1))).collect();
+            let new: Vec<u8> = (durable..slots.wrapped.len()).flat_map(cell).collect();
+            (cells, new, spares)
         };
-        let path = self.path.clone();
-        if let Err(source) = writer.file.write_all_at(&bytes, HEADER as u64 + from * SLOT as u64) {
-            return Err(crate::CommitError::NotWritten { path, source });
+        let refused = |source| crate::CommitError::NotWritten { path: path.clone(), source };
+        for (number, cell) in &cells {
+            writer.file.write_all_at(cell, offset_of(*number)).map_err(refused)?;
         }
-        failpoint("keys.after_write");
-        let unknown = |source| crate::CommitError::Unknown { path, source };
-        let mut settle = || -> io::Result<()> {
-            writer.file.sync_data()?;
-            writer.durable = from + (bytes.len() / SLOT) as u64;
+        if !new.is_empty() {
+            writer.file.write_all_at(&new, offset_of(durable as u64 + 1)).map_err(refused)?;
+            failpoint("keys.after_write");
+            let unknown = |source| crate::CommitError::Unknown { path: path.clone(), source };
+            writer.file.sync_data().map_err(unknown)?;
+            writer.durable += (new.len() / SLOT) as u64;
             let value = MarkValue { seq: writer.durable, crc: 0 };
-            writer.mark.set(value)
-        };
-        settle().map_err(unknown)
+            writer.mark.set(value).map_err(unknown)?;
+        }
+        let mut slots = self.slots.write().expect("no panic while held");
+        slots.spares.extend(spares);
+        // Only a flush takes from the front, and only one runs at a time.
+        slots.assigned.drain(..cells.len());
+        Ok(())
     }
 
     /// Overwrites the keys: whatever is sealed with them is gone for good once this returns.
@@ -251,10 +296,9 @@ impl Keys {
                 slots.by_subject.remove(&subject);
             }
             slots.wrapped[n] = None;
-            slots.subjects[n] = [0; 16];
-            let at = (HEADER + n * SLOT) as u64;
+            slots.subjects[n] = NOBODY;
             let unknown = |source| crate::CommitError::Unknown { path: self.path.clone(), source };
-            writer.file.write_all_at(&slot(&[0; 16], None), at).map_err(unknown)?;
+            writer.file.write_all_at(&slot(&NOBODY, None), offset_of(key.0)).map_err(unknown)?;
         }
         writer
             .file
@@ -303,16 +347,15 @@ impl Keys {
         if id == KeyId::STORE {
             return Ok(DataKey::Store(&self.store));
         }
-        let (nonce, mut wrapped, subject) = {
+        let (nonce, mut wrapped) = {
             let slots = self.slots.read().expect("no panic while held");
             let n = usize::try_from(id.0).ok().and_then(|n| n.checked_sub(1));
             let n = n.filter(|n| *n < slots.wrapped.len()).ok_or(OpenError::NoSuchKey(id.0))?;
-            let (nonce, wrapped) = slots.wrapped[n].ok_or(OpenError::Erased)?;
-            (nonce, wrapped, slots.subjects[n])
+            slots.wrapped[n].ok_or(OpenError::Erased)?
         };
         let opened = self
             .master
-            .open_in_place(Nonce::assume_unique_for_key(nonce), Aad::from(subject), &mut wrapped)
+            .open_in_place(Nonce::assume_unique_for_key(nonce), Aad::from(id.0.to_le_bytes()), &mut wrapped)
             .map_err(|_| OpenError::Damaged)?;
         let opened: [u8; 32] = (&*opened).try_into().map_err(|_| OpenError::Damaged)?;
         Ok(DataKey::Subject(Box::new(key(&opened))))
@@ -351,6 +394,10 @@ fn random_nonce() -> [u8; NONCE] {
 fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> KeyError {
     let path = path.to_owned();
     move |source| KeyError::Io { doing, path, source }
+}
+
+fn offset_of(slot: u64) -> u64 {
+    HEADER as u64 + (slot - 1) * SLOT as u64
 }
 
 fn header() -> [u8; HEADER] {

@@ -122,6 +122,9 @@ pub enum OpenStoreError {
     Description { path: PathBuf, detail: String },
     #[error("{path}: format {found} was written by a newer program; this one reads up to format {FORMAT}")]
     Newer { path: PathBuf, found: u32 },
+    /// A new and empty part in its place would be a silent loss.
+    #[error("{path} is missing although the store has entries; bring it back, or restore a whole backup")]
+    MissingPart { path: PathBuf },
     #[error("the master key does not belong to this store ({from})")]
     WrongKey { from: String },
     #[error("the master key is missing: {path} is not there and INYEON_MASTER_KEY is not set")]
@@ -158,11 +161,12 @@ impl Store {
     /// Opens the store in `dir`, or creates it. Reads and checks both logs and the keys in full.
     pub fn open(dir: &Path, disk: Disk, options: &StoreOptions) -> Result<Store, OpenStoreError> {
         let layout = Layout::new(dir);
-        fs::create_dir_all(dir).map_err(io_error("create", dir))?;
+        disk.create_dir(dir).map_err(io_error("create", dir))?;
         let lock = lock(&layout)?;
         // What an import or a report left behind when it was killed.
         let _ = fs::remove_dir_all(layout.scratch());
         let (description, master) = describe(&layout, options)?;
+        check_parts(&layout)?;
         let keys = Keys::open(&disk, &layout.keys(), &master, &description.store_id)?;
         let partition = PartitionId(0);
         let open = |kind| {
@@ -226,6 +230,22 @@ fn lock(layout: &Layout) -> Result<File, LockError> {
         });
     }
     Ok(file)
+}
+
+/// Where either log has entries, both logs and the keys were there before.
+fn check_parts(layout: &Layout) -> Result<(), OpenStoreError> {
+    let partition = PartitionId(0);
+    let logs = [LogKind::Intake, LogKind::Journal].map(|kind| layout.log(kind, partition));
+    let mut in_use = false;
+    for log in &logs {
+        in_use |= crate::log::has_entries(log)?;
+    }
+    let keys = layout.keys();
+    let parts = logs.iter().chain([&keys]);
+    match parts.into_iter().find(|part| fs::read_dir(part).is_ok_and(|mut dir| dir.next().is_none()) || !part.exists()) {
+        Some(missing) if in_use => Err(OpenStoreError::MissingPart { path: missing.clone() }),
+        _ => Ok(()),
+    }
 }
 
 /// Reads or makes the store's description and the master key.
@@ -309,7 +329,7 @@ fn read_key(path: &Path) -> Result<[u8; 32], OpenStoreError> {
 /// 64 hexadecimal digits as a key.
 pub fn parse_key(text: &str) -> Option<[u8; 32]> {
     let text = text.trim();
-    if text.len() != 64 || !text.is_ascii() {
+    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
     let mut key = [0; 32];

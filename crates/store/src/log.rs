@@ -155,6 +155,8 @@ pub struct SegmentInfo {
 struct Segment {
     info: SegmentInfo,
     file: Arc<DiskFile>,
+    /// Where its durable frames end; what stands behind is not to be read.
+    end: Arc<AtomicU64>,
     /// (sequence, offset) of one frame in [`SPARSE`].
     sparse: Vec<(u64, u64)>,
 }
@@ -208,7 +210,7 @@ impl LogWriter {
         partition: PartitionId,
         options: LogOptions,
     ) -> Result<Opened, LogError> {
-        fs::create_dir_all(dir).map_err(io_error("create", dir))?;
+        disk.create_dir(dir).map_err(io_error("create", dir))?;
         let opened_mark = Mark::open(disk, dir).map_err(io_error("open the mark in", dir))?;
         let mut mark = opened_mark.mark;
         let paths = segment_paths(dir)?;
@@ -232,9 +234,10 @@ impl LogWriter {
         for (index, path) in paths.iter().enumerate() {
             let last = index + 1 == paths.len();
             let scan = scan_segment(path, kind, partition, next_seq, crc)?;
-            let unfinished = last && next_seq > durable.seq && scan.header_damage.is_some();
             if let Some(damage) = scan.header_damage {
-                if !unfinished {
+                // A header is durable before the first frame behind it is written.
+                let unfinished = last && next_seq > durable.seq && scan.end == SEGMENT_HEADER as u64;
+                if !unfinished || scan.sound_frame_after {
                     return Err(LogError::Damaged(damage));
                 }
                 // The start of a segment that nobody was told about.
@@ -254,12 +257,17 @@ impl LogWriter {
             end = scan.end;
             let file = Arc::new(disk.open(path, false).map_err(io_error("open", path))?);
             let info = scan.info;
-            segments.push(Segment { info, file, sparse: scan.sparse });
+            segments.push(Segment { info, file, end: Arc::new(AtomicU64::new(end)), sparse: scan.sparse });
         }
         if next_seq <= durable.seq {
             let file = segments.last().map_or_else(|| dir.to_owned(), |s| s.info.path.clone());
             let kind = DamageKind::Missing { durable: durable.seq };
             return Err(LogError::Damaged(Damage { file, offset: end, seq: next_seq, kind }));
+        }
+        if next_seq - 1 == durable.seq && crc != durable.crc {
+            let file = segments.last().map_or_else(|| dir.to_owned(), |s| s.info.path.clone());
+            let kind = DamageKind::Frame("it is not the one that had been acknowledged".to_owned());
+            return Err(LogError::Damaged(Damage { file, offset: end, seq: durable.seq, kind }));
         }
         if segments.is_empty() {
             segments.push(create_segment(disk, dir, kind, partition, 1, 0)?);
@@ -357,7 +365,9 @@ impl LogWriter {
         let first = self.next_seq;
         {
             let mut segments = self.segments.write().expect("no panic while held");
-            let sparse = &mut segments.last_mut().expect("at least one").sparse;
+            let segment = segments.last_mut().expect("at least one");
+            segment.end.store(self.offset + self.buffer.len() as u64, Ordering::Release);
+            let sparse = &mut segment.sparse;
             for (n, at) in self.buffered.iter().enumerate() {
                 let seq = first + n as u64;
                 if seq.is_multiple_of(SPARSE) || sparse.is_empty() {
@@ -386,6 +396,7 @@ impl LogWriter {
             self.last_crc,
         )
         .map_err(|error| match error {
+            LogError::Io { doing: SYNC, path, source } => CommitError::Unknown { path, source },
             LogError::Io { path, source, .. } => CommitError::NotWritten { path, source },
             LogError::Damaged(_) | LogError::Newer { .. } => unreachable!("creating reads nothing"),
         })?;
@@ -489,6 +500,9 @@ fn segment_header(kind: LogKind, partition: PartitionId, first_seq: u64, prev_cr
     header
 }
 
+/// A failed sync is told apart: it is never tried again.
+const SYNC: &str = "sync";
+
 fn create_segment(
     disk: &Disk,
     dir: &Path,
@@ -502,13 +516,12 @@ fn create_segment(
         let file = disk.open(&path, true)?;
         file.set_len(0)?;
         file.write_all_at(&segment_header(kind, partition, first_seq, prev_crc), 0)?;
-        file.sync_data()?;
-        disk.sync_dir(dir)?;
         Ok(file)
     };
     let file = Arc::new(made().map_err(io_error("create", &path))?);
+    file.sync_data().and_then(|()| disk.sync_dir(dir)).map_err(io_error(SYNC, &path))?;
     let info = SegmentInfo { path, first_seq, prev_crc };
-    Ok(Segment { info, file, sparse: Vec::new() })
+    Ok(Segment { info, file, end: Arc::new(AtomicU64::new(SEGMENT_HEADER as u64)), sparse: Vec::new() })
 }
 
 fn segment_paths(dir: &Path) -> Result<Vec<PathBuf>, LogError> {
@@ -521,6 +534,15 @@ fn segment_paths(dir: &Path) -> Result<Vec<PathBuf>, LogError> {
     }
     paths.sort();
     Ok(paths)
+}
+
+/// Whether a log's directory holds more than the beginning of a first segment.
+pub(crate) fn has_entries(dir: &Path) -> Result<bool, LogError> {
+    if !dir.exists() {
+        return Ok(false);
+    }
+    let paths = segment_paths(dir)?;
+    Ok(paths.len() > 1 || !paths.iter().map(|path| is_bare(path)).collect::<Result<Vec<_>, _>>()?.iter().all(|bare| *bare))
 }
 
 fn is_bare(path: &Path) -> Result<bool, LogError> {
@@ -670,7 +692,8 @@ pub struct LogReader {
     buffer: Vec<u8>,
     /// Offset in the segment of the buffer's first byte.
     buffer_at: u64,
-    segment: Option<(PathBuf, Arc<DiskFile>, u64)>,
+    /// Its path, the file, and where its durable frames end.
+    segment: Option<(PathBuf, Arc<DiskFile>, Arc<AtomicU64>)>,
     offset: u64,
     /// The sequence at `offset`; 0 before the first read.
     next_seq: u64,
@@ -727,7 +750,7 @@ impl LogReader {
         let near = segment.sparse.partition_point(|(s, _)| *s <= seq).checked_sub(1);
         let (at_seq, offset) =
             near.map_or((segment.info.first_seq, SEGMENT_HEADER as u64), |near| segment.sparse[near]);
-        self.segment = Some((segment.info.path.clone(), segment.file.clone(), segment.info.first_seq));
+        self.segment = Some((segment.info.path.clone(), segment.file.clone(), segment.end.clone()));
         self.next_seq = at_seq;
         self.offset = offset;
         self.chain = None;
@@ -738,18 +761,6 @@ impl LogReader {
 
     /// Reads the frame at the present place, checks it, moves past it, and says where its body lies in the buffer.
     fn step(&mut self) -> Result<std::ops::Range<usize>, LogError> {
-        match self.try_step() {
-            // The buffer may have been filled while the writer was still writing this entry: ask the disk again.
-            Err(LogError::Damaged(_)) => {
-                self.buffer.clear();
-                self.buffer_at = self.offset;
-                self.try_step()
-            }
-            done => done,
-        }
-    }
-
-    fn try_step(&mut self) -> Result<std::ops::Range<usize>, LogError> {
         let seq = self.next_seq;
         if !self.fill(FRAME_HEADER)? {
             // The segment ended: the next one follows.
@@ -778,17 +789,22 @@ impl LogReader {
         Ok(at + FRAME_HEADER..at + FRAME_HEADER + len)
     }
 
-    /// Has `need` bytes from `offset` on in the buffer; false where the file ends before.
+    /// Has `need` bytes from `offset` on in the buffer; false where the durable frames end before. What is behind
+    /// them is never looked at: the writer may take it back.
     fn fill(&mut self, need: usize) -> Result<bool, LogError> {
         let at = (self.offset - self.buffer_at) as usize;
         if self.buffer.len() >= at + need {
             return Ok(true);
         }
-        let (path, file, _) = self.segment.as_ref().expect("sought before");
+        let (path, file, end) = self.segment.as_ref().expect("sought before");
+        let durable = end.load(Ordering::Acquire).saturating_sub(self.offset);
+        if (durable as usize) < need {
+            return Ok(false);
+        }
         self.buffer.drain(..at);
         self.buffer_at = self.offset;
         let have = self.buffer.len();
-        let want = need.max(READ_CHUNK);
+        let want = need.max(READ_CHUNK).min(durable as usize);
         self.buffer.resize(want, 0);
         let read = file
             .read_at_most(&mut self.buffer[have..], self.offset + have as u64)

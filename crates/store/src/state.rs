@@ -11,7 +11,7 @@ use model::{DedupeHash, EntityId, IdentifierHash};
 use crate::failpoint;
 
 /// Bumped when anything below is laid out differently; another number is dropped and folded again.
-const LAYOUT: u64 = 1;
+const LAYOUT: u64 = 2;
 
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
@@ -77,6 +77,11 @@ pub struct StateOpened {
 }
 
 const META_KEY: &str = "checkpoint";
+/// The days that have a keyspace of messages seen.
+const DAYS_KEY: &str = "days";
+/// A row of each keyspace, no longer than any key: the position that it reflects. A keyspace that was lost, or that
+/// is older than the others, shows by it.
+const POSITION_KEY: &str = "!";
 
 impl State {
     /// Opens the cache; one that cannot be read, is inconsistent, lies past the journal's end or holds snapshots of
@@ -129,12 +134,12 @@ impl State {
         let state = Self::create(path, snapshots).map_err(|e| e.to_string())?;
         let Some(meta) = state.meta.get(META_KEY).map_err(|e| e.to_string())? else {
             // Only an empty cache has no position.
-            let empty = state.entities.is_empty().and_then(|e| Ok(e && state.identities.is_empty()?));
-            return match empty {
-                Ok(true) => Ok((state, 0)),
-                Ok(false) => Err("rows without a position".to_owned()),
-                Err(e) => Err(e.to_string()),
-            };
+            for keyspace in state.folded() {
+                if !keyspace.is_empty().map_err(|e| e.to_string())? {
+                    return Err("rows without a position".to_owned());
+                }
+            }
+            return Ok((state, 0));
         };
         let number = |at: usize| meta.get(at..at + 8).map(|b| u64::from_le_bytes(b.try_into().expect("eight")));
         let (Some(format), Some(journal_seq)) = (number(0), number(8)) else {
@@ -146,15 +151,46 @@ impl State {
         if journal_seq > journal_end {
             return Err(format!("it reflects entry {journal_seq}, past the journal's end {journal_end}"));
         }
+        state.check_pieces(journal_seq)?;
         // A row newer than the position would be applied twice: the pieces of this cache do not belong together.
         for row in state.entities.iter() {
-            let value = row.value().map_err(|e| e.to_string())?;
+            let (key, value) = row.into_inner().map_err(|e| e.to_string())?;
+            if *key == *POSITION_KEY.as_bytes() {
+                continue;
+            }
             let stamp = value.get(..8).map(|b| u64::from_le_bytes(b.try_into().expect("eight")));
             if stamp.is_none_or(|stamp| stamp > journal_seq) {
                 return Err("a checkpoint newer than the cache's position".to_owned());
             }
         }
         Ok((state, journal_seq))
+    }
+
+    /// The keyspaces that every checkpoint takes along.
+    fn folded(&self) -> [&Keyspace; 4] {
+        [&self.entities, &self.identities, &self.positions, &self.permanent]
+    }
+
+    /// Whether every keyspace is there and reflects the same position.
+    fn check_pieces(&self, journal_seq: u64) -> Result<(), String> {
+        let apart = || "its pieces do not belong together".to_owned();
+        for keyspace in self.folded() {
+            let position = keyspace.get(POSITION_KEY).map_err(|e| e.to_string())?;
+            if position.as_deref() != Some(&journal_seq.to_le_bytes()[..]) {
+                return Err(apart());
+            }
+        }
+        let listed = self.meta.get(DAYS_KEY).map_err(|e| e.to_string())?;
+        let listed = listed.as_deref().unwrap_or_default();
+        let days = self.days.lock().expect("no panic while held");
+        for day in listed.chunks(8) {
+            let day = i64::from_le_bytes(day.try_into().map_err(|_| apart())?);
+            let keyspace = days.get(&day).ok_or_else(apart)?;
+            if !keyspace.contains_key(POSITION_KEY).map_err(|e| e.to_string())? {
+                return Err(apart());
+            }
+        }
+        Ok(())
     }
 
     fn failed(&self, source: fjall::Error) -> StateError {
@@ -188,6 +224,7 @@ impl State {
         }
         for (day, hash) in checkpoint.seen {
             let keyspace = self.day(day).map_err(|e| self.failed(e))?;
+            batch.insert(&keyspace, POSITION_KEY, []);
             batch.insert(&keyspace, hash.0, []);
         }
         for hash in checkpoint.permanent {
@@ -197,6 +234,10 @@ impl State {
         meta.extend_from_slice(&seq.to_le_bytes());
         meta.extend_from_slice(&checkpoint.fold);
         batch.insert(&self.meta, META_KEY, meta);
+        batch.insert(&self.meta, DAYS_KEY, list(&self.days.lock().expect("no panic while held")));
+        for keyspace in self.folded() {
+            batch.insert(keyspace, POSITION_KEY, seq.to_le_bytes());
+        }
         let done = batch.commit().and_then(|()| self.db.persist(PersistMode::SyncData));
         failpoint("checkpoint.after");
         done.map_err(|e| self.failed(e))
@@ -272,9 +313,20 @@ impl State {
     pub fn forget_days_before(&self, day: i64) -> Result<(), StateError> {
         let mut days = self.days.lock().expect("no panic while held");
         let kept = days.split_off(&day);
+        if days.is_empty() {
+            *days = kept;
+            return Ok(());
+        }
+        // A day that is listed must be there, so it leaves the list first.
+        let unlisted = self.meta.insert(DAYS_KEY, list(&kept));
+        unlisted.and_then(|()| self.db.persist(PersistMode::SyncData)).map_err(|e| self.failed(e))?;
         for keyspace in std::mem::replace(&mut *days, kept).into_values() {
             self.db.delete_keyspace(keyspace).map_err(|e| self.failed(e))?;
         }
         Ok(())
     }
+}
+
+fn list(days: &BTreeMap<i64, Keyspace>) -> Vec<u8> {
+    days.keys().flat_map(|day| day.to_le_bytes()).collect()
 }

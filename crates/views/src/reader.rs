@@ -96,7 +96,9 @@ impl Reader {
         self.rows(
             r"FROM profiles
             WHERE user_id LIKE ?1 ESCAPE '\' OR name LIKE ?1 ESCAPE '\' OR email LIKE ?1 ESCAPE '\'
-                OR anonymous_ids LIKE ?1 ESCAPE '\' OR entity = ?2
+                OR entity = ?2
+                OR anonymous_ids LIKE ?1 ESCAPE '\'
+                    AND EXISTS (SELECT 1 FROM json_each(anonymous_ids) WHERE value LIKE ?1 ESCAPE '\')
             ORDER BY last_seen DESC, entity LIMIT ?3",
             params![format!("%{pattern}%"), entity, at_most(Some(limit))],
         )

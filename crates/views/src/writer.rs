@@ -17,7 +17,7 @@ use crate::schema;
 /// How long a step waits for readers to end before it says so.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Pages of the write-ahead log (32 MiB) after which a commit moves them into the file.
-const CHECKPOINT_PAGES: u32 = 32768;
+const CHECKPOINT_PAGES: u32 = 8192;
 
 /// The read models, open for writing. One at a time per file.
 #[derive(Debug)]
@@ -26,6 +26,8 @@ pub struct Views {
     path: PathBuf,
     position: u64,
     scrub_owed: bool,
+    /// Since the last erased row the file was written anew; only the write-ahead log still holds bytes of it.
+    rewritten: bool,
 }
 
 /// Views that were opened, and where to go on.
@@ -90,7 +92,7 @@ impl Views {
             tx.commit()
         })();
         made.at(path, DOING)?;
-        Ok(Views { db, path: path.to_path_buf(), position: 0, scrub_owed: false })
+        Ok(Views { db, path: path.to_path_buf(), position: 0, scrub_owed: false, rewritten: false })
     }
 
     /// The views in an existing file, or why it has to go.
@@ -105,7 +107,7 @@ impl Views {
             Ok(found) => found,
             Err(why) => return Ok(Err(why)),
         };
-        let mut views = Views { db, path: path.to_path_buf(), position, scrub_owed };
+        let mut views = Views { db, path: path.to_path_buf(), position, scrub_owed, rewritten: false };
         match views.finish_erasures() {
             // A reader is in the way; the debt stays noted.
             Ok(()) | Err(Error::Busy { .. }) => Ok(Ok(views)),
@@ -173,7 +175,7 @@ impl Views {
         if erased == 0 {
             return Ok(());
         }
-        self.scrub_owed = true;
+        self.owe_scrub();
         match self.finish_erasures() {
             // The rows are gone and the position has moved; only the scrub is still owed.
             Err(Error::Busy { .. }) => Ok(()),
@@ -226,8 +228,15 @@ impl Views {
             .and_then(|()| tx.execute("UPDATE meta SET scrub_owed = scrub_owed OR ?", [fold.erased > 0]))
             .map(|_| fold.erased);
         let erased = erased.and_then(|erased| tx.commit().map(|()| erased)).at(&self.path, DOING)?;
-        self.scrub_owed |= erased > 0;
+        if erased > 0 {
+            self.owe_scrub();
+        }
         self.finish_erasures()
+    }
+
+    fn owe_scrub(&mut self) {
+        self.scrub_owed = true;
+        self.rewritten = false;
     }
 
     /// Whether rows were erased whose bytes may still be in the files, because a reader is in the way.
@@ -240,13 +249,17 @@ impl Views {
     /// `secure_delete` zeroes cells where they are deleted, but when SQLite splits or merges pages it leaves
     /// copies of cells behind in the unused part of a page, where no later delete finds them; and the
     /// write-ahead log holds older pages. So the file is rewritten from its live rows (`VACUUM`), and the log is
-    /// moved into it and cut to nothing. That takes time in proportion to the file.
+    /// moved into it and cut to nothing. That takes time in proportion to the file; asked again after a reader was
+    /// in the way, only the log is left to do.
     pub fn finish_erasures(&mut self) -> Result<()> {
         const DOING: &str = "take erased rows out of the views' files";
         if !self.scrub_owed {
             return Ok(());
         }
-        self.db.execute_batch("VACUUM").at(&self.path, DOING)?;
+        if !self.rewritten {
+            self.db.execute_batch("VACUUM").at(&self.path, DOING)?;
+            self.rewritten = true;
+        }
         if !self.checkpoint("TRUNCATE").at(&self.path, DOING)? {
             return Err(Error::Busy { path: self.path.clone(), doing: DOING, source: None });
         }
@@ -307,7 +320,7 @@ fn configure(db: &Connection) -> rusqlite::Result<()> {
     db.pragma_update_and_check(None, "secure_delete", "ON", |_| Ok(()))?;
     db.pragma_update_and_check(None, "wal_autocheckpoint", CHECKPOINT_PAGES, |_| Ok(()))?;
     // Negative: KiB.
-    db.pragma_update(None, "cache_size", -262_144)
+    db.pragma_update(None, "cache_size", -65_536)
 }
 
 /// Removes the file and what SQLite keeps beside it.

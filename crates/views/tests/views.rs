@@ -587,6 +587,8 @@ fn profiles_are_found_by_what_is_known_of_them() {
     assert_eq!(found(Some("device anatol")), [3]);
     assert_eq!(found(Some("cus-0-2")), [2]);
     assert_eq!(found(Some("nobody")), [] as [u64; 0]);
+    // How a list of ids is stored is nothing to be found by.
+    assert_eq!(found(Some("[")), [] as [u64; 0]);
     assert_eq!(reader.profiles(None, 1).unwrap().len(), 1);
     let anatol = reader.profile(customer(3)).unwrap().unwrap();
     let expect = ProfileRow {
@@ -599,6 +601,13 @@ fn profiles_are_found_by_what_is_known_of_them() {
     assert_eq!(json["traits"]["name"], "Anatol");
     assert_eq!(json["merged_into"], "cus-0-1");
     assert_eq!(reader.profile(customer(4)).unwrap(), None);
+}
+
+#[test]
+fn a_writer_and_readers_can_move_to_threads_of_their_own() {
+    fn moves<T: Send>() {}
+    moves::<Views>();
+    moves::<Reader>();
 }
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -1188,6 +1197,23 @@ fn erasure_by_a_change_is_as_thorough() {
 }
 
 #[test]
+fn a_held_up_erasure_is_finished_when_the_reader_ends() {
+    let entity = customer(ERASED);
+    let mut bench = Bench::new();
+    let canaries = lives(&mut bench, entity);
+    bench.views.set_patience(Duration::from_millis(10)).unwrap();
+    let reader = SlowReader::on(&bench);
+    assert!(matches!(bench.views.erase(entity), Err(Error::Busy { .. })));
+    assert!(matches!(bench.views.finish_erasures(), Err(Error::Busy { .. })));
+    assert!(canaries.found_in(bench.dir.path()) > 0);
+    bench.tell(round(customer(1), 1, &mut || "z".into()));
+    reader.end();
+    bench.views.finish_erasures().unwrap();
+    assert_eq!(files_with(bench.dir.path(), Canaries::MARK.as_bytes()), [] as [PathBuf; 0]);
+    assert_eq!(files_with(bench.dir.path(), &entity.to_key()), [] as [PathBuf; 0]);
+}
+
+#[test]
 fn an_erasure_that_a_reader_holds_up_stays_owed() {
     let entity = customer(ERASED);
     let canary = "canary-of-the-held-up-one";
@@ -1201,6 +1227,11 @@ fn an_erasure_that_a_reader_holds_up_stays_owed() {
     assert!(!files_with(bench.dir.path(), canary.as_bytes()).is_empty(), "the bytes are not");
     // The batch that erases counts even so; what is owed is kept across a restart.
     bench.tell([Change::Erased { entity }]);
+    assert!(bench.views.erasure_owed());
+    // Another is erased while the first waits.
+    let second = customer(ERASED + 1);
+    bench.tell([Change::Profile(Box::new(profile(second, canary, Time(2))))]);
+    bench.tell([Change::Erased { entity: second }]);
     assert!(bench.views.erasure_owed());
     reader.end();
     let Bench { dir, views } = bench;

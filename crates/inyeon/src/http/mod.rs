@@ -87,6 +87,9 @@ pub fn router(app: Arc<App>) -> Router {
         .fallback(|headers: HeaderMap, State(app): State<Arc<App>>| async move {
             refusal(&app, &headers, StatusCode::NOT_FOUND, "not_found", &[])
         })
+        .method_not_allowed_fallback(|headers: HeaderMap, State(app): State<Arc<App>>| async move {
+            refusal(&app, &headers, StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", &[])
+        })
         .with_state(app)
 }
 

@@ -619,7 +619,11 @@ fn a_nul_or_any_other_character_in_a_text_is_only_a_character() {
             serde_json::from_str::<serde_json::Value>(&format!("\"{id}\"")).unwrap()
         );
     }
-    refused("order.confirmed", "{\"order_id\":\"a\u{0}b\"}", "properties are not an object: control character…");
+    refused(
+        "order.confirmed",
+        "{\"order_id\":\"a\u{0}b\"}",
+        "properties are not an object: control character…",
+    );
     refused("order.confirmed", r#"{"order_id":"\ud83d"}"#, "properties.order_id: …");
 }
 

@@ -39,7 +39,14 @@ fn replayed(
 }
 
 fn taste(rng: &mut Rng) -> Taste {
-    Taste { steps: 20 + rng.below(120), import: rng.chance(40), erase: rng.chance(30), by_hand: rng.chance(30) }
+    Taste {
+        steps: 20 + rng.below(120),
+        import: rng.chance(40),
+        erase: rng.chance(30),
+        by_hand: rng.chance(30),
+        twice: false,
+        gentle: false,
+    }
 }
 
 fn assert_same_run(reference: &mut Run, other: &mut Run, history: &History, what: &str) {
@@ -49,7 +56,11 @@ fn assert_same_run(reference: &mut Run, other: &mut Run, history: &History, what
     assert_eq!(reference.fold.counters(), other.fold.counters(), "{what}: counters");
     assert_eq!(reference.fold.mail_waiting(), other.fold.mail_waiting(), "{what}: mail under way");
     assert_eq!(reference.fold.reference(), other.fold.reference(), "{what}: reference data");
-    assert_eq!(reference.fold.started_effects().unwrap(), other.fold.started_effects().unwrap(), "{what}: effects");
+    assert_eq!(
+        reference.fold.started_effects().unwrap(),
+        other.fold.started_effects().unwrap(),
+        "{what}: effects"
+    );
     for timeline in [0, 1].map(model::TimelineId) {
         assert_eq!(reference.fold.next_wake(timeline), other.fold.next_wake(timeline), "{what}: next wake");
     }
@@ -91,8 +102,7 @@ fn a_replay_reaches_the_same_bytes_however_the_run_was_cut() {
                 break;
             }
         }
-        let mut cut =
-            replayed(&keys, Base::Empty, 0, &history, &journal[..end as usize], piece, shown);
+        let mut cut = replayed(&keys, Base::Empty, 0, &history, &journal[..end as usize], piece, shown);
         if taste.by_hand {
             cut.fold.set_delivery(BY_HAND);
         }

@@ -9,8 +9,8 @@ use std::time::Duration;
 use engine::Entity;
 use model::codec::Stored;
 use model::{
-    Dedupe, EntityId, Event, EventKind, Identifier, IntakeHeader, IntakeRecord, PartitionId, RecordKind, Time,
-    TimelineId,
+    Dedupe, EntityId, Event, EventKind, Identifier, IntakeHeader, IntakeRecord, PartitionId, RecordKind,
+    Time, TimelineId,
 };
 use runtime::{Clock, ManualClock, MemorySink, Node, NodeOptions, Sink};
 use store::{Disk, Keys, LogOptions, StoreOptions};
@@ -67,8 +67,12 @@ pub(crate) const DAY: i64 = 24 * HOUR;
 /// Where the live clock of a test begins: 2026-03-02T09:00:00Z.
 pub(crate) const START: Time = Time(1_772_442_000_000_000);
 
+/// A directory that goes when the test ends; in memory where the system has such a place, because these tests are
+/// about bytes and not about a disk's time to sync.
 pub(crate) fn temp() -> TempDir {
-    tempfile::Builder::new().prefix("inyeon-").tempdir().unwrap()
+    let mut builder = tempfile::Builder::new();
+    let builder = builder.prefix("inyeon-");
+    builder.tempdir_in("/dev/shm").or_else(|_| builder.tempdir()).unwrap()
 }
 
 /// An event with nothing in it but what every one has.
@@ -116,7 +120,8 @@ pub(crate) fn record(
         None => keys.key_for(keys.hash_day(received_at.day())),
     };
     let at = if timeline.is_live() { received_at } else { event.timestamp };
-    let header = IntakeHeader { kind: RecordKind::Event, source: "test".into(), timeline, received_at, at, dedupe };
+    let header =
+        IntakeHeader { kind: RecordKind::Event, source: "test".into(), timeline, received_at, at, dedupe };
     let body = keys.seal(key, &event.encode()).unwrap();
     IntakeRecord { header, body }.encode()
 }
@@ -201,13 +206,13 @@ pub(crate) fn copy_dir(from: &Path, to: &Path) {
     }
 }
 
-/// Sends live events one by one as a client with message ids would.
+/// Sends live events as a client would that names a message by what it says.
 pub(crate) fn send(node: &Node, clock: &ManualClock, at: Time, events: &[Event<'_>]) {
     clock.set(at);
     let records = events
         .iter()
         .map(|event| {
-            let dedupe = Dedupe::Client(node.keys.hash_message("test", &event.message_id));
+            let dedupe = Dedupe::Client(node.keys.hash_message("test", &format!("{event:?}")));
             node.seal_event("test", TimelineId::LIVE, at, dedupe, event).unwrap()
         })
         .collect();

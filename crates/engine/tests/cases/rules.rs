@@ -1,0 +1,143 @@
+//! What must hold between any state and the next, whatever led from one to the other.
+
+use std::collections::BTreeMap;
+
+use engine::{Customer, EffectState};
+use model::{Outcome, PromiseStatus, TimerPurpose};
+
+/// The promise machine of the design.
+pub(crate) fn may_become(from: Option<PromiseStatus>, to: PromiseStatus) -> bool {
+    use PromiseStatus::*;
+    match from {
+        // A promise may be made without having been asked about or quoted, and judged in the same breath.
+        None => !matches!(to, Expired | AtRisk),
+        Some(Inquired) => matches!(to, Inquired | Quoted | Made | Withdrawn | Kept | Broken),
+        Some(Quoted) => matches!(to, Quoted | Made | Withdrawn | Expired | Kept | Broken),
+        Some(Made) => matches!(to, Made | AtRisk | Kept | Broken | Withdrawn),
+        Some(AtRisk) => matches!(to, AtRisk | Made | Kept | Broken | Withdrawn),
+        // Late evidence of an on-time fulfillment.
+        Some(Broken) => matches!(to, Broken | Kept),
+        Some(Kept) => to == Kept,
+        Some(Withdrawn) => to == Withdrawn,
+        Some(Expired) => to == Expired,
+    }
+}
+
+fn effect_may_become(from: Option<EffectState>, to: EffectState) -> bool {
+    use EffectState::*;
+    match from {
+        None => matches!(to, Requested | Suppressed),
+        Some(Requested) => matches!(to, Requested | Started | Suppressed),
+        Some(Started) => matches!(to, Started | Done | Failed | Unknown),
+        Some(Unknown) => matches!(to, Unknown | Done | Failed),
+        Some(ended) => to == ended,
+    }
+}
+
+fn promise_of(purpose: &TimerPurpose) -> &str {
+    match purpose {
+        TimerPurpose::PromiseDeadline(id) | TimerPurpose::HandOver(id) | TimerPurpose::QuoteExpiry(id) => id,
+    }
+}
+
+/// Checks one state by itself.
+pub(crate) fn check_state(customer: &Customer) -> Result<(), String> {
+    let mut timers: BTreeMap<(&str, &'static str), u32> = BTreeMap::new();
+    for (id, timer) in &customer.timers {
+        if id.0 >= customer.next_timer {
+            return Err(format!("timer {} could be given again: the next is {}", id.0, customer.next_timer));
+        }
+        let promise_id = promise_of(&timer.purpose);
+        let Some(promise) = customer.promises.get(promise_id) else {
+            return Err(format!("a timer waits for promise {promise_id}, which is not known"));
+        };
+        let (kind, wanted) = match timer.purpose {
+            TimerPurpose::PromiseDeadline(_) => ("deadline", promise.status.is_open()),
+            TimerPurpose::HandOver(_) => ("hand_over", promise.status.is_open()),
+            TimerPurpose::QuoteExpiry(_) => ("quote", promise.status == PromiseStatus::Quoted),
+        };
+        if !wanted {
+            return Err(format!("promise {promise_id} is {} and has a {kind} timer", promise.status.name()));
+        }
+        if kind == "deadline" && timer.due != promise.terms.deadline().plus_micros(1) {
+            return Err(format!("promise {promise_id} is judged at another time than its deadline"));
+        }
+        if kind == "deadline" && timer.timeline != promise.timeline {
+            return Err(format!("promise {promise_id} is judged on another line of time than its own"));
+        }
+        *timers.entry((promise_id, kind)).or_default() += 1;
+    }
+    if let Some(((promise_id, kind), n)) = timers.iter().find(|(_, n)| **n > 1) {
+        return Err(format!("promise {promise_id} has {n} {kind} timers"));
+    }
+    for (id, promise) in &customer.promises {
+        if promise.status.is_open() && !timers.contains_key(&(id, "deadline")) {
+            return Err(format!("promise {id} is open and no clock will judge it"));
+        }
+        if promise.status == PromiseStatus::Quoted && !timers.contains_key(&(id, "quote")) {
+            return Err(format!("promise {id} is quoted for ever"));
+        }
+        if (promise.status == PromiseStatus::AtRisk) != (promise.risk.is_some() && promise.status.is_open()) {
+            return Err(format!("promise {id} is {} with risk {:?}", promise.status.name(), promise.risk));
+        }
+        if promise.status == PromiseStatus::Broken && promise.cause.is_none() {
+            return Err(format!("promise {id} is broken by nothing"));
+        }
+        if promise.status == PromiseStatus::Kept && promise.fulfilled_at.is_none() {
+            return Err(format!("promise {id} is kept by nothing"));
+        }
+    }
+    if customer.erased_at.is_some() {
+        let rest = Customer { erased_at: None, keys: Vec::new(), ..customer.clone() };
+        if rest != Customer::new(customer.id) {
+            return Err("something is left of an erased customer".into());
+        }
+    }
+    Ok(())
+}
+
+/// Checks a step from one state to the next.
+pub(crate) fn check_step(before: &Customer, after: &Customer, outcomes: &[Outcome]) -> Result<(), String> {
+    if before.erased_at.is_some() {
+        return if outcomes.is_empty() && before == after {
+            Ok(())
+        } else {
+            Err(format!("an erased customer decided {outcomes:?}"))
+        };
+    }
+    if after.erased_at.is_some() {
+        return check_state(after);
+    }
+    for (id, promise) in &after.promises {
+        let known = before.promises.get(id);
+        let from = known.map(|known| known.status);
+        if !may_become(from, promise.status) {
+            return Err(format!("promise {id} went from {from:?} to {}", promise.status.name()));
+        }
+        let Some(known) = known else { continue };
+        if !known.status.is_offer() && known.first_due_at != promise.first_due_at {
+            return Err(format!("promise {id} lost its first target"));
+        }
+        if promise.version != known.version && promise.version != known.version + 1 {
+            return Err(format!("promise {id} went from version {} to {}", known.version, promise.version));
+        }
+        if promise.version == known.version && !known.status.is_offer() && promise.terms != known.terms {
+            return Err(format!("the terms of promise {id} changed without a version"));
+        }
+    }
+    if let Some(id) = before.promises.keys().find(|id| !after.promises.contains_key(*id)) {
+        return Err(format!("promise {id} was forgotten"));
+    }
+    for (key, record) in &after.effects {
+        let from = before.effects.get(key).map(|record| record.state);
+        if !effect_may_become(from, record.state) {
+            return Err(format!("effect {key} went from {from:?} to {}", record.state.name()));
+        }
+    }
+    for (n, outcome) in outcomes.iter().enumerate() {
+        if outcomes[..n].contains(outcome) {
+            return Err(format!("decided twice at once: {outcome:?}"));
+        }
+    }
+    check_state(after)
+}

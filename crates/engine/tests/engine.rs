@@ -1,0 +1,13 @@
+//! The state machines of the design, and what must hold whatever happens.
+
+mod cases {
+    mod effects;
+    mod merge;
+    mod orders;
+    mod promises;
+    mod properties;
+    mod rules;
+    mod scale;
+    mod scenario;
+    mod workspace;
+}

@@ -1,0 +1,25 @@
+//! The outer tests: the binary as its users meet it, killed, starved of disk, fed nonsense, and asked for help.
+//!
+//! They need the binary built with the `faults` feature: `cargo test -p inyeon --features faults`. How much they do
+//! is chosen by `INYEON_TEST_SCALE`: `quick` (the default), `full` or `soak`.
+
+#[path = "server/cli.rs"]
+mod cli;
+#[path = "server/contract.rs"]
+mod contract;
+#[path = "server/demo.rs"]
+mod demo;
+#[path = "server/disk.rs"]
+mod disk;
+#[path = "server/edge.rs"]
+mod edge;
+#[path = "server/help.rs"]
+mod help;
+#[path = "server/house.rs"]
+mod house;
+#[path = "server/kill.rs"]
+mod kill;
+#[path = "server/support.rs"]
+mod support;
+#[path = "server/wire.rs"]
+mod wire;
