@@ -114,8 +114,31 @@ const IMPORT_BACKLOG_MAX: u64 = 20_000;
 /// An order of a wholesaler may have thousands of lines.
 const IMPORT_EVENT_BYTES_MAX: usize = 4 << 20;
 
+impl Op {
+    /// Whether the answer must show everything that was acknowledged before: what a client has just sent is there
+    /// for whoever asks next.
+    fn sees_all(&self) -> bool {
+        match self {
+            // Who reads on from a place waits by themselves for more.
+            Op::Events { from, .. } => *from <= 1,
+            Op::PromiseReport { .. }
+            | Op::ProfileSearch { .. }
+            | Op::Profile { .. }
+            | Op::DeadLetters { .. }
+            | Op::DeadLetterReplay { .. }
+            | Op::KeyList
+            | Op::Effects { .. }
+            | Op::Erase { .. } => true,
+            _ => false,
+        }
+    }
+}
+
 /// Runs an operation. The answer is the JSON that `--json` prints.
 pub fn run(node: &Node, op: Op) -> Result<Value, Failure> {
+    if op.sees_all() {
+        node.drain()?;
+    }
     match op {
         Op::Status => status(node),
         Op::Drain => node.drain().map(|()| Value::Null).map_err(Into::into),
@@ -253,7 +276,6 @@ fn find(node: &Node, id: &str) -> Result<EntityId, Failure> {
 }
 
 fn profile(node: &Node, id: &str, timeline: usize) -> Result<Value, Failure> {
-    node.drain()?;
     let entity = find(node, id)?;
     let (cluster, inputs) = node.ask(move |fold| {
         let mut members = vec![entity];
@@ -305,8 +327,10 @@ fn profile(node: &Node, id: &str, timeline: usize) -> Result<Value, Failure> {
     }))
 }
 
+/// JSON as it was kept. What no JSON value can hold (a number past all floats, a nesting past the parser's depth) is
+/// handed on as text: it was received, and nobody should think that it was not.
 fn raw(text: Option<&str>) -> Value {
-    text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or(Value::Null)
+    text.map_or(Value::Null, |text| serde_json::from_str(text).unwrap_or_else(|_| json!(text)))
 }
 
 fn event_json(applied: &runtime::AppliedEvent) -> Value {

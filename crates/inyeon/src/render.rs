@@ -17,8 +17,23 @@ pub fn plain(value: &Value) -> String {
 }
 
 fn or_dash(value: &Value) -> String {
-    let text = plain(value);
+    let text = brief(plain(value));
     if text.is_empty() { "–".to_owned() } else { text }
+}
+
+/// An instant to the second: more is noise to a person, and `--json` has it.
+fn brief(text: String) -> String {
+    match text.split_once('.') {
+        Some((seconds, fraction))
+            if seconds.len() == "2026-03-05T10:00:00".len()
+                && seconds.as_bytes()[10] == b'T'
+                && fraction.ends_with('Z')
+                && fraction[..fraction.len() - 1].bytes().all(|b| b.is_ascii_digit()) =>
+        {
+            format!("{seconds}Z")
+        }
+        _ => text,
+    }
 }
 
 fn percent(value: &Value) -> String {
@@ -219,7 +234,7 @@ pub fn profile(answer: &Value, messages: &Messages) -> String {
             ("profile-name", or_dash(&p["name"])),
             ("profile-devices", if devices.is_empty() { "–".into() } else { devices.join(", ") }),
             ("profile-merged", if merged.is_empty() { "–".into() } else { merged.join(", ") }),
-            ("profile-seen", format!("{} – {}", plain(&p["first_seen"]), plain(&p["last_seen"]))),
+            ("profile-seen", format!("{} – {}", or_dash(&p["first_seen"]), or_dash(&p["last_seen"]))),
             ("profile-events", plain(&p["event_count"])),
             (
                 "profile-promises",
@@ -292,7 +307,7 @@ fn event_line(event: &Value) -> String {
     let about = about.into_iter().find(|id| !id.is_empty()).unwrap_or_default();
     format!(
         "{}  {:<26} {:<20} {} {}",
-        plain(&event["timestamp"]),
+        or_dash(&event["timestamp"]),
         name,
         who,
         or_dash(&event["channel"]),
@@ -332,7 +347,7 @@ pub fn chain(profile: &Value, effects: &Value, orders: &[&str], messages: &Messa
     for step in array(&profile["history"]) {
         let promise = plain(&step["promise_id"]);
         if is_theirs(&promise) {
-            let text = format!("→ {} {promise} {}", plain(&step["fact"]), plain(&step["detail"]));
+            let text = format!("→ {} {promise} {}", plain(&step["fact"]), or_dash(&step["detail"]).replace('–', ""));
             lines.push((plain(&step["at"]), 1, text));
         }
     }
@@ -347,7 +362,7 @@ pub fn chain(profile: &Value, effects: &Value, orders: &[&str], messages: &Messa
         }
     }
     lines.sort();
-    lines.into_iter().map(|(at, _, text)| format!("  {at:<28} {}\n", text.trim_end())).collect()
+    lines.into_iter().map(|(at, _, text)| format!("  {}  {}\n", brief(at), text.trim_end())).collect()
 }
 
 pub fn profiles(rows: &Value, messages: &Messages) -> String {
@@ -371,7 +386,7 @@ pub fn tail_line(item: &Value, messages: &Messages) -> String {
     match item["type"].as_str() {
         Some("fact") => format!(
             "{}  → {} {} {}",
-            plain(&item["at"]),
+            or_dash(&item["at"]),
             plain(&item["event"]),
             plain(&item["entity"]),
             plain(&item["detail"])

@@ -26,6 +26,9 @@ pub struct ServeArgs {
     pub queue_bytes: usize,
 }
 
+/// How long requests that have begun may hold up an end; a client may never say the rest of one.
+const LAST_WORDS: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// A server that runs on threads of its own until it is stopped.
 pub struct Server {
     pub address: SocketAddr,
@@ -60,7 +63,15 @@ impl Server {
                 .build()?;
             runtime.block_on(async {
                 let listener = tokio::net::TcpListener::from_std(listener)?;
-                http::serve(listener, served, async { drop(stopped.await) }).await
+                let (ending, ended) = tokio::sync::oneshot::channel::<()>();
+                let stop = async {
+                    drop(stopped.await);
+                    drop(ending);
+                };
+                tokio::select! {
+                    done = http::serve(listener, served, stop) => done,
+                    () = async { drop(ended.await); tokio::time::sleep(LAST_WORDS).await } => Ok(()),
+                }
             })?;
             // Connections that are kept open idle must not keep the process.
             runtime.shutdown_timeout(std::time::Duration::from_secs(2));

@@ -311,6 +311,16 @@ impl Fold {
         Ok(())
     }
 
+    /// How far the live clock may go: not past an input that was received and has not counted yet, or a deadline
+    /// would pass before the evidence that it was kept.
+    pub fn before_backlog(&mut self, now: Time) -> Result<Time, FoldError> {
+        let next = self.own.applied_to + 1;
+        if next > self.logs.ends().0 {
+            return Ok(now);
+        }
+        Ok(now.min(self.logs.intake(next, |record| record.header.received_at)?))
+    }
+
     /// The clock of the live line of time moves without an input. Journalled only where it led to something.
     pub fn tick(&mut self, to: Time) -> Result<(), FoldError> {
         if self.next_wake(TimelineId::LIVE).is_some_and(|due| due <= to) {

@@ -381,6 +381,7 @@ impl Node {
         let now = self.clock.now();
         let erase = move |fold: &mut Fold| -> Result<Vec<EntityId>, FoldError> {
             let cluster = cluster(fold, entity)?;
+            let now = fold.before_backlog(now)?;
             for id in &cluster {
                 fold.command(*id, &Command::Erase, now)?;
             }
@@ -601,7 +602,7 @@ impl Partition {
             }
             self.keys.destroy(&keys)?;
         }
-        let now = self.clock.now();
+        let now = self.fold.before_backlog(self.clock.now())?;
         let restored = layout.restored();
         if restored.exists() {
             let command = Command::SwitchEffects { on: false, reason: "restored".to_owned() };
@@ -653,7 +654,8 @@ impl Partition {
             for seq in first..=self.intake_durable.seq().min(first + BATCH_INPUTS - 1) {
                 self.fold.apply(seq)?;
             }
-            self.fold.tick(self.clock.now())?;
+            let now = self.fold.before_backlog(self.clock.now())?;
+            self.fold.tick(now)?;
             let started =
                 if self.sink.starts() { self.fold.start_effects(EFFECTS_AT_ONCE)? } else { Vec::new() };
             if !self.commit_now(stopping || !answers.is_empty() || !started.is_empty()) {
@@ -715,7 +717,7 @@ impl Partition {
         request: Request,
         answers: &mut Vec<(Sender<Vec<Outcome>>, Vec<Outcome>)>,
     ) -> Result<(), FoldError> {
-        let now = self.clock.now();
+        let now = self.fold.before_backlog(self.clock.now())?;
         match request {
             Request::Command { entity, command, answer } => {
                 let outcomes = self.fold.command(entity, &command, now)?;

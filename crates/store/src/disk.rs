@@ -121,6 +121,7 @@ impl DiskFile {
         self.file.set_len(len)
     }
 
+    #[expect(clippy::len_without_is_empty, reason = "a file, not a collection")]
     pub fn len(&self) -> io::Result<u64> {
         Ok(self.file.metadata()?.len())
     }

@@ -101,6 +101,10 @@ impl Keys {
         let mut bytes = vec![0; len];
         file.read_exact_at(&mut bytes, 0).map_err(io_error("read", &path))?;
         let damaged = |detail: String| KeyError::Damaged { path: path.clone(), detail };
+        let derive = |purpose: &str| {
+            blake3::derive_key(&format!("inyeon 2026 {purpose} {store_id}"), master)
+        };
+        let wrapping = key(&derive("subject key wrapping"));
         let mut slots = Slots {
             wrapped: Vec::new(),
             by_subject: HashMap::default(),
@@ -130,8 +134,14 @@ impl Keys {
                 None => return Err(damaged("the durable mark beside it is missing or unreadable".into())),
             };
             let mut chunks = bytes[HEADER..].chunks_exact(SLOT);
-            for (n, slot) in chunks.by_ref().enumerate() {
-                match read_slot(slot) {
+            let mut mended = Vec::new();
+            for (n, cell) in chunks.by_ref().enumerate() {
+                let content = read_slot(cell).or_else(|| {
+                    let content = mend_slot(&wrapping, n as u64 + 1, cell).filter(|_| (n as u64) < durable);
+                    mended.extend(content.is_some().then_some(n));
+                    content
+                });
+                match content {
                     Some((subject, wrapped)) => {
                         slots.subjects.push(subject);
                         if wrapped.is_some() && subject != NOBODY {
@@ -149,16 +159,17 @@ impl Keys {
                 return Err(damaged(format!("{found} keys are left of the {durable} that were in use")));
             }
             file.set_len((HEADER + slots.wrapped.len() * SLOT) as u64).map_err(io_error("cut", &path))?;
+            for n in mended {
+                let cell = slot(&slots.subjects[n], slots.wrapped[n].as_ref());
+                file.write_all_at(&cell, offset_of(n as u64 + 1)).map_err(io_error("mend", &path))?;
+            }
         }
         let mut writer = SlotWriter { file, mark, durable: slots.wrapped.len() as u64 };
         writer.file.sync_data().map_err(io_error("sync", &path))?;
         let value = MarkValue { seq: writer.durable, crc: 0 };
         writer.mark.settle(value).map_err(io_error("write the mark in", dir))?;
-        let derive = |purpose: &str| {
-            blake3::derive_key(&format!("inyeon 2026 {purpose} {store_id}"), master)
-        };
         Ok(Keys {
-            master: key(&derive("subject key wrapping")),
+            master: wrapping,
             store: key(&derive("store key")),
             lookup: derive("identifier lookup"),
             path,
@@ -275,7 +286,8 @@ impl Keys {
             writer.file.sync_data().map_err(unknown)?;
             writer.durable += (new.len() / SLOT) as u64;
             let value = MarkValue { seq: writer.durable, crc: 0 };
-            writer.mark.set(value).map_err(unknown)?;
+            // An older mark would let these slots be taken for a write that was cut short.
+            writer.mark.settle(value).map_err(unknown)?;
         }
         let mut slots = self.slots.write().expect("no panic while held");
         slots.spares.extend(spares);
@@ -442,4 +454,24 @@ fn read_slot(slot: &[u8]) -> Option<SlotContent> {
         DESTROYED => Some((subject, None)),
         _ => None,
     }
+}
+
+/// What is known of a slot in use whose bytes are partly old and partly new, as a loss of power leaves one that
+/// straddles two sectors (a boundary lies 32 or 64 bytes into it). A destruction that was begun is finished. A key
+/// that opens is sound by its own tag; whose it is may be forgotten, as without a sync.
+fn mend_slot(wrapping: &LessSafeKey, number: u64, cell: &[u8]) -> Option<SlotContent> {
+    let destroyed = slot(&NOBODY, None);
+    if [32, 64].iter().any(|at| cell[..*at] == destroyed[..*at] || cell[*at..] == destroyed[*at..]) {
+        return Some((NOBODY, None));
+    }
+    let nonce: [u8; NONCE] = cell[20..20 + NONCE].try_into().expect("12 bytes");
+    let wrapped: [u8; WRAPPED] = cell[32..32 + WRAPPED].try_into().expect("48 bytes");
+    let opens = wrapping
+        .open_in_place(
+            Nonce::assume_unique_for_key(nonce),
+            Aad::from(number.to_le_bytes()),
+            &mut wrapped.clone(),
+        )
+        .is_ok();
+    (opens && cell[0] == LIVE).then_some((NOBODY, Some((nonce, wrapped))))
 }

@@ -2,6 +2,7 @@
 //! messages seen. On fjall; each checkpoint is one atomic batch that carries the journal position it reflects.
 
 use std::collections::BTreeMap;
+use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -89,7 +90,9 @@ impl State {
     pub fn open(path: &Path, journal_end: u64, snapshots: u32) -> Result<StateOpened, StateError> {
         let mut dropped = None;
         if path.exists() {
-            match Self::try_open(path, journal_end, snapshots) {
+            // The key-value store panics on some damages to its files.
+            let opened = catch_unwind(|| Self::try_open(path, journal_end, snapshots));
+            match opened.unwrap_or_else(|_| Err("it is damaged".to_owned())) {
                 Ok((state, journal_seq)) => return Ok(StateOpened { state, journal_seq, dropped: None }),
                 Err(why) => dropped = Some(why),
             }

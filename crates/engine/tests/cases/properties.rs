@@ -358,14 +358,14 @@ fn outcome() -> impl Strategy<Value = Outcome> {
 /// A step of any kind: an outcome, an input, a mail.
 #[derive(Debug, Clone)]
 enum Any {
-    Outcome(Outcome, u32),
+    Outcome(Box<Outcome>, u32),
     Input { traits: String, at: Time, kind: EventKind },
     Mail(u32, u64),
 }
 
 fn any_step() -> impl Strategy<Value = Any> {
     prop_oneof![
-        10 => (outcome(), 0..3u32).prop_map(|(outcome, timeline)| Any::Outcome(outcome, timeline)),
+        10 => (outcome(), 0..3u32).prop_map(|(outcome, timeline)| Any::Outcome(Box::new(outcome), timeline)),
         2 => (".{0,12}|\\{\"a\":[0-9]{1,3}\\}", some_time(), pick(&EventKind::ALL)).prop_map(|(traits, at, kind)| Any::Input { traits, at, kind }),
         1 => (0..3u32, prop_oneof![Just(u64::MAX), 0..5u64]).prop_map(|(key, count)| Any::Mail(key, count)),
     ]

@@ -173,6 +173,7 @@ fn overloaded(app: &App, headers: &HeaderMap, error: &IntakeError) -> Response {
 }
 
 /// The body as text, unpacked where it is packed.
+#[allow(clippy::result_large_err, reason = "the error is the answer itself, made once")]
 fn text_of(
     app: &App,
     headers: &HeaderMap,

@@ -232,7 +232,7 @@ fn strange_but_sound_events_are_taken_whole() {
         let event = export.iter().find(|event| event["messageId"] == *id).unwrap();
         // What JSON readers cannot hold is handed on as the text that came.
         let expected = serde_json::from_str(properties).unwrap_or_else(|_| json!(properties));
-        assert_eq!(event["properties"], expected, "{id}");
+        assert!(event["properties"] == expected, "{id}");
     }
     let at = |id: &str| export.iter().find(|e| e["messageId"] == id).unwrap()["timestamp"].clone();
     assert_eq!((at("first"), at("last")), (json!("0001-01-01T00:00:00Z"), json!("9998-12-31T23:59:59.999999Z")));

@@ -277,7 +277,8 @@ fn life(number: u64, kills: u64, killed_at: &mut BTreeMap<&'static str, u64>) {
             }
             Some(point) => {
                 let nth = match point {
-                    "checkpoint.before" | "checkpoint.after" => 1,
+                    // Keys are made many at a time, by the first new customer of a process.
+                    "checkpoint.before" | "checkpoint.after" | "keys.after_write" => 1,
                     "effect.before_delivery" | "effect.after_delivery" => 1 + rng.below(4),
                     _ => 1 + rng.below(6),
                 };

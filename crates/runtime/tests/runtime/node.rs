@@ -10,7 +10,9 @@ use runtime::{Item, Node, Sink};
 use serde_json::json;
 use views::{DeadLetterFilter, EffectFilter, EffectState};
 
-use crate::support::{DAY, HOUR, Home, MINUTE, START, assert_same, event, look, order, send, track, who};
+use crate::support::{
+    DAY, HOUR, Home, MINUTE, START, assert_same, event, look, order, record, send, track, who,
+};
 
 fn at(minutes: i64) -> Time {
     START.plus_micros(minutes * MINUTE)
@@ -393,4 +395,44 @@ fn time_passes_without_input() {
         std::thread::sleep(Duration::from_millis(10));
     }
     panic!("the deadline passed unnoticed");
+}
+
+#[test]
+fn no_deadline_passes_before_the_evidence_that_waits() {
+    let home = Home::new();
+    let node = home.open();
+    send(&node, &home.clock, at(0), &[order("ana", "o-1", at(0), at(60))]);
+    node.drain().unwrap();
+    drop(node);
+    // Received in time, and a crash came before it counted: behind more than one commit takes.
+    let layout = store::Layout::new(home.dir());
+    let text = fs::read_to_string(layout.format()).unwrap();
+    let description: store::StoreFormat = serde_json::from_str(&text).unwrap();
+    let master = store::parse_key(&fs::read_to_string(layout.master_key()).unwrap()).unwrap();
+    let keys = store::Keys::open(&store::Disk::Real, &layout.keys(), &master, &description.store_id).unwrap();
+    let (kind, partition) = (model::LogKind::Intake, model::PartitionId(0));
+    let options = store::LogOptions::default();
+    let mut log =
+        store::LogWriter::open(&store::Disk::Real, &layout.log(kind, partition), kind, partition, options)
+            .unwrap()
+            .writer;
+    let mut add = |event: &model::Event<'_>| {
+        log.append(&record(&keys, TimelineId::LIVE, at(30), Dedupe::None, event));
+    };
+    for n in 0..3000 {
+        add(&track("ben", "Seen", at(30), &json!({ "n": n })));
+    }
+    add(&track("ana", "fulfillment.delivered", at(29), &json!({ "order_id": "o-1" })));
+    keys.flush().unwrap();
+    log.commit().unwrap();
+    log.close().unwrap();
+    drop(keys);
+    fs::write(layout.restored(), b"restored\n").unwrap();
+    home.clock.set(at(5000));
+    let node = home.open();
+    node.command(EntityId::workspace(), Command::NoteDeadLetterReplayed { seq: 1 }).unwrap();
+    node.drain().unwrap();
+    let promises = node.reader().unwrap().history(who(&node, "ana").unwrap()).unwrap();
+    let steps: Vec<_> = promises.iter().map(|step| step.status).collect();
+    assert_eq!(format!("{steps:?}"), "[Made, Kept]", "never broken, not even for a moment");
 }

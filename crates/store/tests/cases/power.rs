@@ -100,11 +100,10 @@ fn keys_survive_a_loss_of_power_once_they_are_flushed() {
                 .unwrap_or_else(|e| panic!("seed {seed}: {e}"));
             for (name, body) in &sealed {
                 assert_eq!(keys.open_sealed(body).as_deref(), Ok(name.as_bytes()), "seed {seed}");
-                assert_eq!(
-                    keys.key_for(keys.hash_identifier(&Identifier::User(name))),
-                    body.key,
-                    "seed {seed}"
-                );
+                // Whose key it was may be forgotten; then it is nobody's for ever.
+                let now = keys.key_for(keys.hash_identifier(&Identifier::User(name)));
+                let given = sealed.iter().any(|(other, body)| other != name && body.key == now);
+                assert!(!given, "seed {seed}: {name} has the key of another");
             }
             for n in 0..chance.random_range(0..20) {
                 let name = format!("{round}-{n}");

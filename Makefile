@@ -1,0 +1,31 @@
+# What each target promises is said in README.md and CONTRIBUTING.md.
+CARGO ?= cargo
+SCALE ?= quick
+
+.PHONY: build demo test test-full soak fuzz lint docs-check
+
+build:
+	$(CARGO) build --release -p inyeon
+
+demo: build
+	./target/release/inyeon demo
+
+# A C compiler is all that the Rust packages need besides Rust.
+prerequisites:
+	@command -v cc >/dev/null || { command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq gcc libc6-dev; }
+
+lint:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --features inyeon/faults -- -D warnings
+
+test: prerequisites lint
+	INYEON_TEST_SCALE=$(SCALE) $(CARGO) test --workspace --features inyeon/faults
+
+test-full: prerequisites lint
+	./tools/test-full.sh
+
+soak:
+	INYEON_TEST_SCALE=soak $(CARGO) test --release --workspace --features inyeon/faults
+
+fuzz:
+	./fuzz/run.sh 60

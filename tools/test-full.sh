@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Every test at full size and every figure, written to docs/reports/DATE.md. Takes an hour or so on two cores.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+mkdir -p docs/reports
+day=$(date -u +%F)
+report=docs/reports/$day.md
+work=$(mktemp -d "${TMPDIR:-/tmp}/inyeon-full.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+data=${INYEON_DATA:-../shared/data}
+
+section() { printf '\n## %s\n\n' "$1" >>"$report"; }
+block() { printf '```text\n' >>"$report"; cat >>"$report"; printf '```\n' >>"$report"; }
+
+{
+  printf '# Full run of %s\n\n' "$day"
+  printf 'Commit %s%s; %s cores, %s; %s. Figures of speed are of this machine at this hour: read the ratios.\n' \
+    "$(git rev-parse --short HEAD)" "$(git diff --quiet || echo ' with changes')" "$(nproc)" \
+    "$(awk '/MemTotal/ {printf "%.0f GiB", $2 / 1048576}' /proc/meminfo)" "$(rustc --version)"
+} >"$report"
+
+section 'Tests at full size'
+INYEON_TEST_SCALE=full cargo test --workspace --features inyeon/faults -- --nocapture >"$work/tests.log" 2>&1 \
+  || { tail -n 60 "$work/tests.log"; exit 1; }
+grep -E '^(test result|FIGURE|figure|skipped)|: [0-9,]+ (kills|histories|flips|truncations|points)' "$work/tests.log" \
+  | sort | uniq -c | sed 's/^ *1 //' | block
+
+cargo build --release -p inyeon
+inyeon=$PWD/target/release/inyeon
+
+section 'Intake'
+(cd "$work" && "$inyeon" benchmark intake --seconds "${BENCH_SECONDS:-60}" 2>/dev/null) | block
+
+section 'Import'
+if [ -d "$data/olist" ]; then
+  {
+    /usr/bin/env time -f 'olist: %e s, peak %M KiB' "$inyeon" --store "$work/olist" -q import olist "$data/olist"
+    /usr/bin/env time -f 'olist again: %e s, peak %M KiB' "$inyeon" --store "$work/olist" -q import olist "$data/olist"
+    "$inyeon" --store "$work/olist" report promises
+    /usr/bin/env time -f 'online_retail: %e s, peak %M KiB' \
+      "$inyeon" --store "$work/retail" -q import csv "$data/online_retail/online_retail.csv.zst" --map maps/online_retail.yaml
+  } 2>&1 | block
+else
+  echo "skipped: no records in $data" | block
+fi
+rm -rf "$work/olist" "$work/retail"
+
+section 'Ten million events'
+tools/import-memory.sh "$inyeon" "$work" "${IMPORT_EVENTS:-10000000}" 2>&1 | block
+
+section 'Fuzzing'
+if [ -x fuzz/run.sh ]; then fuzz/run.sh "${FUZZ_SECONDS:-60}" 2>&1 | tail -n 20 | block; fi
+echo "written: $report"
