@@ -92,7 +92,7 @@ arg-backup = The backup's directory
 arg-seconds = Seconds for each measurement
 arg-connections = Connections at once
 arg-event_bytes = Bytes of an event
-arg-keep = Keep the benchmark's store
+arg-users = Customers that the events are about
 
 # Errors: cause, place, remedy.
 error-other = { $detail }

@@ -92,7 +92,7 @@ arg-backup = 백업 디렉터리
 arg-seconds = 측정마다 쓸 초
 arg-connections = 동시 연결 수
 arg-event_bytes = 이벤트 하나의 바이트 수
-arg-keep = 측정용 저장소를 남김
+arg-users = 이벤트에 나오는 고객 수
 
 # Errors: cause, place, remedy.
 error-other = { $detail }

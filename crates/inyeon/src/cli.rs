@@ -274,9 +274,9 @@ pub fn main() -> ExitCode {
             let text = failure.text(&messages);
             if json {
                 let body = json!({ "error": failure.code, "message": text, "values": failure.values });
-                eprintln!("{body}");
+                complain(&body.to_string());
             } else {
-                eprintln!("{}: {text}", messages.get("error"));
+                complain(&format!("{}: {text}", messages.get("error")));
             }
             ExitCode::from(failure.kind.exit_code())
         }
@@ -301,16 +301,17 @@ fn usage(error: &clap::Error, messages: &Messages) -> ExitCode {
         ),
         _ => ("usage-other", error.to_string()),
     };
-    eprintln!("{}: {}", messages.get("error"), messages.with(key, &[("what", values.trim().to_owned())]));
+    let what = messages.with(key, &[("what", values.trim().to_owned())]);
+    complain(&format!("{}: {what}", messages.get("error")));
     let valid = value(ContextKind::ValidValue);
     if !valid.is_empty() {
-        eprintln!("{}", messages.with("usage-valid-values", &[("values", valid)]));
+        complain(&messages.with("usage-valid-values", &[("values", valid)]));
     }
     let suggested = value(ContextKind::SuggestedSubcommand) + &value(ContextKind::SuggestedArg);
     if !suggested.is_empty() {
-        eprintln!("{}", messages.with("usage-did-you-mean", &[("what", suggested)]));
+        complain(&messages.with("usage-did-you-mean", &[("what", suggested)]));
     }
-    eprintln!("{}", messages.get("usage-see-help"));
+    complain(&messages.get("usage-see-help"));
     ExitCode::from(Kind::Usage.exit_code())
 }
 
@@ -321,7 +322,7 @@ fn quiet_caught_panics() {
         let thread = std::thread::current();
         if thread.name() == Some("inyeon-partition") {
             let place = info.location().map(ToString::to_string).unwrap_or_default();
-            eprintln!("inyeon: an input made the fold fail at {place}; it is kept as a dead letter");
+            complain(&format!("inyeon: an input made the fold fail at {place}; it is kept as a dead letter"));
         } else {
             default(info);
         }
@@ -427,6 +428,12 @@ pub fn print(text: &str) {
     if writeln!(out, "{}", text.trim_end_matches('\n')).and_then(|()| out.flush()).is_err() {
         std::process::exit(0);
     }
+}
+
+/// Says something beside the output. That nobody listens is no reason to fail: a server may outlive its terminal.
+pub fn complain(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
 /// A date (its beginning, UTC) or an instant.

@@ -13,7 +13,7 @@ use world::shop::{Answer, Language, Shop, ShopConfig};
 use world::{Effect, WorldEvent};
 
 use crate::access::store_options;
-use crate::cli::{Global, print};
+use crate::cli::{Global, complain, print};
 use crate::error::{Failure, Kind};
 use crate::i18n::{Lang, Messages};
 use crate::ops::{self, Op};
@@ -68,7 +68,7 @@ pub fn run(global: &Global, args: &DemoArgs, messages: &Messages) -> Result<(), 
     let quiet = global.quiet || global.json;
     if !quiet {
         let values = [("days", args.days.to_string()), ("address", server.address.to_string())];
-        eprintln!("{}", messages.with("demo-begins", &values));
+        complain(&messages.with("demo-begins", &values));
     }
     let sent = live(&server, &mut shop, &clock, messages, quiet)?;
     let report = ops::run(
@@ -89,6 +89,9 @@ pub fn run(global: &Global, args: &DemoArgs, messages: &Messages) -> Result<(), 
     let ending = Ending::listen()?;
     if global.json {
         let tally = shop.tally();
+        // How many commits this run took is the machine's, not the shop's.
+        let mut report = report;
+        report.as_object_mut().map(|report| report.remove("as_of"));
         print(
             &json!({
                 "seed": args.seed, "days": args.days, "events": sent, "report": report,
@@ -120,7 +123,7 @@ pub fn run(global: &Global, args: &DemoArgs, messages: &Messages) -> Result<(), 
     clock.release();
     if !args.exit {
         if !quiet {
-            eprintln!("{}", messages.get("demo-stop"));
+            complain(&messages.get("demo-stop"));
         }
         ending.wait();
     }

@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 
 use crate::access::Access;
+use crate::cli::complain;
 use crate::error::{Failure, Kind};
 use crate::i18n::Messages;
 use crate::import::csv_map::{self, Map, ReadOptions};
@@ -170,9 +171,9 @@ impl Sink for Collect<'_> {
     fn bad_row(&mut self, row: BadRow) -> Result<(), ImportError> {
         if self.shown < BAD_ROWS_SHOWN {
             let values = [("place", row.place()), ("reason", row.reason.to_string())];
-            self.bar.suspend(|| eprintln!("{}", self.messages.with("import-bad-row", &values)));
+            self.bar.suspend(|| complain(&self.messages.with("import-bad-row", &values)));
         } else if self.shown == BAD_ROWS_SHOWN {
-            self.bar.suspend(|| eprintln!("{}", self.messages.get("import-more-bad-rows")));
+            self.bar.suspend(|| complain(&self.messages.get("import-more-bad-rows")));
         }
         self.shown += 1;
         self.bad_rows.push(BadImportRow {

@@ -8,7 +8,7 @@ use runtime::{Node, NodeOptions, Sink};
 use serde_json::json;
 
 use crate::access::{ServerFile, server_file, store_options};
-use crate::cli::{Global, print};
+use crate::cli::{Global, complain, print};
 use crate::error::Failure;
 use crate::http::{self, App};
 use crate::i18n::Messages;
@@ -160,7 +160,7 @@ pub fn run(global: &Global, args: &ServeArgs, messages: &Messages) -> Result<(),
         print(&json!({ "listening": server.address.to_string(), "store": global.store }).to_string());
     } else {
         for note in &server.app.node.notes {
-            eprintln!("{}", messages.with("serve-note", &[("note", note.clone())]));
+            complain(&messages.with("serve-note", &[("note", note.clone())]));
         }
         let values = [
             ("address", server.address.to_string()),
@@ -168,7 +168,7 @@ pub fn run(global: &Global, args: &ServeArgs, messages: &Messages) -> Result<(),
         ];
         print(&messages.with("serve-listening", &values));
         if !server.address.ip().is_loopback() {
-            eprintln!("{}", messages.get("serve-not-loopback"));
+            complain(&messages.get("serve-not-loopback"));
         }
     }
     ending.wait();

@@ -418,8 +418,16 @@ impl Fold {
             return Ok(());
         }
         let (timeline, now, outcomes) = match &body {
-            MailBody::SignalForwarded { timeline, now, .. } => {
-                let now = (*now).max(self.clock(*timeline));
+            MailBody::SignalForwarded { name, properties, timestamp, timeline, now: sent } => {
+                let now = (*sent).max(self.clock(*timeline));
+                // What a sender dates in the future happened when it came, not when the mail did.
+                let body = MailBody::SignalForwarded {
+                    name: name.clone(),
+                    properties: properties.clone(),
+                    timestamp: (*timestamp).min(*sent),
+                    timeline: *timeline,
+                    now: *sent,
+                };
                 (*timeline, now, self.ask(to, &Stimulus::Mail(&body), now, *timeline)?)
             }
             MailBody::ProfileAbsorbed { .. } => {

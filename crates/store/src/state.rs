@@ -6,6 +6,7 @@ use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use fjall::config::PartitioningPolicy;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use model::{DedupeHash, EntityId, IdentifierHash};
 
@@ -78,6 +79,15 @@ pub struct StateOpened {
 }
 
 const META_KEY: &str = "checkpoint";
+
+/// Filters and indexes in parts: most lookups are of keys that are not there, and one filter of megabytes for a
+/// table would be read whole, again and again, once it no longer fits the cache.
+fn keyspace_options() -> KeyspaceCreateOptions {
+    KeyspaceCreateOptions::default()
+        .max_memtable_size(16 << 20)
+        .filter_block_partitioning_policy(PartitioningPolicy::all(true))
+        .index_block_partitioning_policy(PartitioningPolicy::all(true))
+}
 /// The days that have a keyspace of messages seen.
 const DAYS_KEY: &str = "days";
 /// A row of each keyspace, no longer than any key: the position that it reflects. A keyspace that was lost, or that
@@ -108,12 +118,10 @@ impl State {
         // Two workers: the machine has other work. The logs are synced; this cache is, at each checkpoint.
         let db = Database::builder(path)
             .worker_threads(1)
-            .cache_size(64 << 20)
+            .cache_size(96 << 20)
             .manual_journal_persist(true)
             .open()?;
-        let keyspace = |name: &str| {
-            db.keyspace(name, || KeyspaceCreateOptions::default().max_memtable_size(16 << 20))
-        };
+        let keyspace = |name: &str| db.keyspace(name, keyspace_options);
         let mut days = BTreeMap::new();
         for name in db.list_keyspace_names() {
             if let Some(day) = name.strip_prefix("seen-").and_then(|day| day.parse().ok()) {
@@ -251,8 +259,7 @@ impl State {
         if let Some(keyspace) = days.get(&day) {
             return Ok(keyspace.clone());
         }
-        let options = || KeyspaceCreateOptions::default().max_memtable_size(16 << 20);
-        let keyspace = self.db.keyspace(&format!("seen-{day}"), options)?;
+        let keyspace = self.db.keyspace(&format!("seen-{day}"), keyspace_options)?;
         days.insert(day, keyspace.clone());
         Ok(keyspace)
     }

@@ -16,7 +16,7 @@ use runtime::{Node, NodeOptions, Sink};
 use serde_json::{Value, json};
 
 use crate::access::store_options;
-use crate::cli::{Global, print};
+use crate::cli::{Global, complain, print};
 use crate::dialect::Parsed;
 use crate::dialect::segment::{self, Batch, Outer};
 use crate::error::{Failure, Kind};
@@ -154,7 +154,7 @@ impl Intake<'_> {
 
     fn say(&self, what: &str) {
         if !self.quiet {
-            eprintln!("{}", self.messages.with("benchmark-running", &[("what", what.to_owned())]));
+            complain(&self.messages.with("benchmark-running", &[("what", what.to_owned())]));
         }
     }
 

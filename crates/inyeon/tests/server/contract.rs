@@ -196,6 +196,7 @@ fn strange_but_sound_events_are_taken_whole() {
         ("huge", r#"{"huge":1e400}"#.to_owned()),
         ("surrogate", r#"{"half":"\ud800"}"#.to_owned()),
         ("nul", r#"{"nul":"\u0000","é":"🦀"}"#.to_owned()),
+        ("float", r#"{"n":0.23072428127601283,"m":1e-7}"#.to_owned()),
         ("list", "[1,2]".to_owned()),
         ("text", "\"text\"".to_owned()),
         ("null", "null".to_owned()),
@@ -227,7 +228,7 @@ fn strange_but_sound_events_are_taken_whole() {
         }
     }
     let export = home.export();
-    assert_eq!(export.len(), 7 + 2 + 1 + 1 + 3);
+    assert_eq!(export.len(), properties.len() + 2 + 1 + 1 + 3);
     for (id, properties) in &properties {
         let event = export.iter().find(|event| event["messageId"] == *id).unwrap();
         // What JSON readers cannot hold is handed on as the text that came.
