@@ -108,6 +108,7 @@ error-master-key = { $detail }. The master key lies beside the store as STORE.ke
 error-overloaded = the server is taking more than it can write; try again in a moment
 error-disk = the disk refused the write: { $detail }. Make room or check the disk; nothing that was acknowledged is lost
 error-no-such-profile = nobody is known by `{ $id }`; `inyeon profile search` finds profiles
+error-no-such-import = no import is called `{ $name }`; `inyeon status --json` lists those there were
 error-bad-key-name = `{ $name }` cannot name a source: 1 to 64 characters without a colon
 error-control-token = the control token is wrong; the one in server.json in the store's directory is right
 error-control-op = the server does not know this operation ({ $detail }); client and server should be of one version

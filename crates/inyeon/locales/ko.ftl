@@ -108,6 +108,7 @@ error-master-key = { $detail }. 마스터 키는 저장소 옆 STORE.key 파일�
 error-overloaded = 서버가 쓸 수 있는 것보다 많이 받고 있습니다. 잠시 뒤 다시 시도하세요
 error-disk = 디스크에 쓰지 못했습니다: { $detail }. 공간이나 디스크를 확인하세요. 접수된 것은 잃지 않았습니다
 error-no-such-profile = `{ $id }`(으)로 아는 사람이 없습니다. `inyeon profile search` 로 찾을 수 있습니다
+error-no-such-import = `{ $name }`(이)라는 가져오기가 없습니다. `inyeon status --json` 에 지금까지의 가져오기가 나옵니다
 error-bad-key-name = `{ $name }`은(는) 소스 이름으로 쓸 수 없습니다: 콜론 없이 1~64자
 error-control-token = 제어 토큰이 다릅니다. 저장소 디렉터리의 server.json 에 있는 것이 맞습니다
 error-control-op = 서버가 모르는 작업입니다({ $detail }). 클라이언트와 서버의 버전을 맞추세요

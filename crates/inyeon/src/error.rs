@@ -144,6 +144,11 @@ impl From<runtime::HistoryError> for Failure {
 
 impl From<views::Error> for Failure {
     fn from(error: views::Error) -> Self {
-        Failure::other(&error)
+        match &error {
+            views::Error::UnknownSource { name, .. } => {
+                Failure::new(Kind::NotFound, "no-such-import").with("name", name)
+            }
+            _ => Failure::other(&error),
+        }
     }
 }

@@ -122,8 +122,10 @@ pub struct Fold {
     seen: Overlay<DedupeHash, i64>,
     permanent: Overlay<DedupeHash, ()>,
     wakes: BTreeSet<(TimelineId, Time, EntityId, TimerId)>,
-    /// Effects that are requested, started or unknown.
-    effects: BTreeSet<(EntityId, String)>,
+    /// Effects that wait to be started.
+    requested: BTreeSet<(EntityId, String)>,
+    /// Effects that are started or unknown.
+    under_way: BTreeSet<(EntityId, String)>,
     erased_keys: Vec<KeyId>,
     /// Keys of erased subjects, destroyed or about to be: what is sealed with one counts as nothing, as it will
     /// when it cannot be opened any more.
@@ -174,7 +176,8 @@ impl Fold {
             seen: Overlay::new(),
             permanent: Overlay::new(),
             wakes: BTreeSet::new(),
-            effects: BTreeSet::new(),
+            requested: BTreeSet::new(),
+            under_way: BTreeSet::new(),
             erased_keys: Vec::new(),
             dead_keys: FxHashSet::default(),
             delivery: Delivery::BeforeCommit,
@@ -216,7 +219,10 @@ impl Fold {
         })?;
         for (id, (timers, effects)) in entities {
             self.wakes.extend(timers.into_iter().map(|(timeline, due, timer)| (timeline, due, id, timer)));
-            self.effects.extend(effects.into_iter().map(|key| (id, key)));
+            for (key, state) in effects {
+                let of = if state == EffectState::Requested { &mut self.requested } else { &mut self.under_way };
+                of.insert((id, key));
+            }
         }
         Ok(())
     }
@@ -355,7 +361,7 @@ impl Fold {
     /// Asks the owners whether the requested effects may start; returns those that may. They must be durable as
     /// started before anything leaves.
     pub fn start_effects(&mut self, limit: usize) -> Result<Vec<(EntityId, model::Effect)>, FoldError> {
-        let requested: Vec<_> = self.effects.iter().cloned().collect();
+        let requested: Vec<_> = self.requested.iter().cloned().collect();
         let mut started = Vec::new();
         let now = self.clock(TimelineId::LIVE);
         for (id, key) in requested {
@@ -376,12 +382,12 @@ impl Fold {
     }
 
     /// Effects that had started when the last process ended: nobody knows whether they arrived.
-    pub fn started_effects(&mut self) -> Result<Vec<(EntityId, String)>, FoldError> {
+    pub fn started_effects(&mut self) -> Result<Vec<(EntityId, String, EffectState)>, FoldError> {
         let mut found = Vec::new();
-        for (id, key) in self.effects.clone() {
-            let customer = self.entity(id)?.customer().and_then(|c| c.effects.get(&key));
-            if customer.is_some_and(|r| matches!(r.state, EffectState::Started | EffectState::Unknown)) {
-                found.push((id, key));
+        for (id, key) in self.under_way.clone() {
+            let record = self.entity(id)?.customer().and_then(|c| c.effects.get(&key));
+            if let Some(state) = record.map(|record| record.state) {
+                found.push((id, key, state));
             }
         }
         Ok(found)
@@ -614,6 +620,10 @@ impl Fold {
         for (hash, entity) in plan.bind {
             self.bind(hash, entity);
         }
+        if let (Mode::Live, Some(device)) = (mode, plan.handed_on) {
+            // What the next person does there is sealed with another key: erasing one leaves the other.
+            self.keys.retire(device);
+        }
         let decided = decided.filter(|outcomes| !outcomes.is_empty()).map(|outcomes| (id, key, outcomes));
         Ok(Counted::Yes(FollowUp { merges: plan.merges, decided }))
     }
@@ -654,9 +664,12 @@ impl Fold {
             // A device that somebody else used before goes with its present user; the two people stay two.
             if let Some(visitor) = known_device
                 && user.is_some()
-                && !self.has_user(visitor)?
             {
-                plan.merges.push((visitor, entity));
+                if self.has_user(visitor)? {
+                    plan.handed_on = Some(hash(self, id));
+                } else {
+                    plan.merges.push((visitor, entity));
+                }
             }
             plan.bind.push((hash(self, id), entity));
         }
@@ -838,13 +851,13 @@ impl Fold {
                 }
             }
             Outcome::EffectRequested(effect) => {
-                self.effects.insert((id, effect.key.clone()));
+                self.requested.insert((id, effect.key.clone()));
             }
             Outcome::EffectSettled { key, .. } => {
-                self.effects.remove(&(id, key.clone()));
+                self.under_way.remove(&(id, key.clone()));
             }
             Outcome::EffectSuppressed { effect, .. } => {
-                self.effects.remove(&(id, effect.key.clone()));
+                self.requested.remove(&(id, effect.key.clone()));
             }
             Outcome::Mail { to, body } => {
                 self.own.mail.insert(mail, (*to, body.clone()));
@@ -862,7 +875,11 @@ impl Fold {
                 }
                 _ => {}
             },
-            Outcome::EffectStarted { .. } | Outcome::EffectUnknown { .. } | Outcome::Ignored { .. } => {}
+            Outcome::EffectStarted { key } => {
+                self.requested.remove(&(id, key.clone()));
+                self.under_way.insert((id, key.clone()));
+            }
+            Outcome::EffectUnknown { .. } | Outcome::Ignored { .. } => {}
         }
         Ok(())
     }
@@ -901,8 +918,9 @@ impl Fold {
         for (timeline, due, timer) in timers {
             self.wakes.remove(&(timeline, due, id, timer));
         }
-        for key in effects {
-            self.effects.remove(&(id, key));
+        for (key, _) in effects {
+            self.requested.remove(&(id, key.clone()));
+            self.under_way.remove(&(id, key));
         }
         let to_them: Vec<_> = self.own.mail.iter().filter(|(_, (to, _))| *to == id).map(|(k, _)| *k).collect();
         for key in to_them {
@@ -1088,6 +1106,7 @@ impl Fold {
         checkpoint.identities = self.identities.hand_over();
         checkpoint.seen = self.seen.hand_over().into_iter().map(|(hash, day)| (day, hash)).collect();
         checkpoint.permanent = self.permanent.hand_over().into_iter().map(|(hash, ())| hash).collect();
+        checkpoint.forget_before = self.own.clocks.get(&TimelineId::LIVE).map(|now| now.day() - SEEN_DAYS);
         let own = postcard::to_allocvec(&self.own).expect("plain data serialises");
         let sealed = self.keys.seal(KeyId::STORE, &own).expect("the store's key is always there");
         checkpoint.fold = sealed.bytes.into_owned();
@@ -1222,6 +1241,9 @@ impl Fold {
     }
 }
 
+/// Days for which a client-named message is recognised.
+const SEEN_DAYS: i64 = 30;
+
 const FIRST_ENTITY: EntityId = EntityId::customer(PartitionId(0), 0);
 
 /// An intake record that borrows nothing.
@@ -1259,15 +1281,17 @@ struct Plan {
     entity: Option<EntityId>,
     bind: Vec<(IdentifierHash, EntityId)>,
     merges: Vec<(EntityId, EntityId)>,
+    /// A device that goes from one person to another.
+    handed_on: Option<IdentifierHash>,
 }
 
-type Waiting = (Vec<(TimelineId, Time, TimerId)>, Vec<String>);
+type Waiting = (Vec<(TimelineId, Time, TimerId)>, Vec<(String, EffectState)>);
 
 /// The timers and unsettled effects of a customer.
 fn waiting(customer: &engine::Customer) -> Waiting {
     let timers = customer.timers.iter().map(|(id, timer)| (timer.timeline, timer.due, *id)).collect();
     let open = customer.effects.iter().filter(|(_, record)| !record.state.is_ended());
-    (timers, open.map(|(key, _)| key.clone()).collect())
+    (timers, open.map(|(key, record)| (key.clone(), record.state)).collect())
 }
 
 /// When the timer that an outcome ends was due.

@@ -609,12 +609,17 @@ impl Partition {
             self.fold.command(EntityId::workspace(), &command, now)?;
         }
         if self.sink.starts() {
-            for (id, key) in self.fold.started_effects()? {
-                self.fold.command(id, &Command::MarkEffectUnknown { key: key.clone() }, now)?;
-                if self.sink.arrived(&key) == Some(true) {
-                    let command = Command::SettleEffect { key, result: EffectResult::Done };
-                    self.fold.command(id, &command, now)?;
+            for (id, key, state) in self.fold.started_effects()? {
+                if state == engine::EffectState::Started {
+                    self.fold.command(id, &Command::MarkEffectUnknown { key: key.clone() }, now)?;
                 }
+                let result = match self.sink.arrived(&key) {
+                    Some(true) => EffectResult::Done,
+                    // It is not sent late: what it says may be wrong by now.
+                    Some(false) => EffectResult::Failed("it never arrived".to_owned()),
+                    None => continue,
+                };
+                self.fold.command(id, &Command::SettleEffect { key, result }, now)?;
             }
         }
         let batch = self.fold.take_batch()?;

@@ -6,7 +6,7 @@
 //! the customer gets a second one, and the first is given to nobody else. The master key never lies in the store's
 //! directory.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, RwLock};
@@ -230,6 +230,15 @@ impl Keys {
         KeyId(slot)
     }
 
+    /// The subject's next input gets a new key; what is sealed with the present one stays readable.
+    pub fn retire(&self, subject: IdentifierHash) {
+        let mut slots = self.slots.write().expect("no panic while held");
+        if let Some(slot) = slots.by_subject.remove(&subject.0) {
+            slots.subjects[slot as usize - 1] = NOBODY;
+            slots.assigned.push(slot);
+        }
+    }
+
     /// Makes a key in a new slot that is nobody's yet, and returns the slot's number.
     fn add_slot(&self, slots: &mut Slots) -> u64 {
         let slot = slots.wrapped.len() as u64 + 1;
@@ -268,8 +277,13 @@ impl Keys {
                 }
             }
             let fresh = durable..slots.wrapped.len();
-            let spares: Vec<u64> =
-                fresh.filter(|n| slots.subjects[*n] == NOBODY).map(|n| n as u64 + 1).collect();
+            // One that was retired before it was written is nobody's and no spare.
+            let used: HashSet<u64> = slots.assigned.iter().copied().collect();
+            let spares: Vec<u64> = fresh
+                .filter(|n| slots.subjects[*n] == NOBODY && slots.wrapped[*n].is_some())
+                .map(|n| n as u64 + 1)
+                .filter(|number| !used.contains(number))
+                .collect();
             let cell = |n: usize| slot(&slots.subjects[n], slots.wrapped[n].as_ref());
             let cells: Vec<_> = slots.assigned.iter().map(|number| (*number, cell(*number as usize - 1))).collect();
             let new: Vec<u8> = (durable..slots.wrapped.len()).flat_map(cell).collect();

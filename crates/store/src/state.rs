@@ -52,6 +52,8 @@ pub struct Checkpoint {
     /// Client-named messages by the server's UTC day.
     pub seen: Vec<(i64, DedupeHash)>,
     pub permanent: Vec<DedupeHash>,
+    /// Client-named messages of days before this one are forgotten.
+    pub forget_before: Option<i64>,
     /// The fold's own small state, sealed.
     pub fold: Vec<u8>,
 }
@@ -251,7 +253,8 @@ impl State {
         }
         let done = batch.commit().and_then(|()| self.db.persist(PersistMode::SyncData));
         failpoint("checkpoint.after");
-        done.map_err(|e| self.failed(e))
+        done.map_err(|e| self.failed(e))?;
+        checkpoint.forget_before.map_or(Ok(()), |day| self.forget_days_before(day))
     }
 
     fn day(&self, day: i64) -> fjall::Result<Keyspace> {

@@ -70,7 +70,7 @@ fn every_command_answers_alike_beside_a_server_and_without_one() {
         &["report", "promises", "--by", "category"],
         &["report", "promises", "--by", "seller"],
         &["report", "promises", "--kind", "order", "--from", "2026-03-01", "--to", "2027-01-01T00:00:00Z"],
-        &["report", "promises", "--source", "nobody"],
+        &["profile", "show", "c-5"],
         &["profile", "show", "c-1"],
         &["profile", "show", "device of c-2", "--timeline", "1"],
         &["profile", "search"],

@@ -98,7 +98,7 @@ fn mistakes_are_explained_in_the_readers_language() {
     home.json(&["keys", "create", "shop"]);
     let broken_map = home.path("map.yaml");
     std::fs::write(&broken_map, "source: [").unwrap();
-    let cases: [(&[&str], i32, &str); 22] = [
+    let cases: [(&[&str], i32, &str); 23] = [
         (&["frobnicate"], 2, "frobnicate"),
         (&["serve", "--frobnicate"], 2, "--frobnicate"),
         (&["statsu"], 2, "status"),
@@ -113,6 +113,7 @@ fn mistakes_are_explained_in_the_readers_language() {
         (&["report", "promises", "--kind", "wish"], 2, "wish"),
         (&["keys", "create", "a:b"], 2, "a:b"),
         (&["profile", "show", "nobody"], 3, "nobody"),
+        (&["report", "promises", "--source", "nobody"], 3, "nobody"),
         (&["keys", "revoke", "nobody"], 3, "nobody"),
         (&["keys", "create", "shop"], 6, "shop"),
         (&["import", "olist", "/nowhere"], 1, "/nowhere"),

@@ -265,3 +265,36 @@ fn what_arrives_while_somebody_is_erased_does_not_bring_them_back() {
     let refolded = look(&home.open_at(&copy));
     assert_same(&without(&live, &gone), &without(&refolded, &gone), "folded again");
 }
+
+#[test]
+fn erasing_one_of_two_who_share_a_device_leaves_the_other() {
+    let home = Home::new();
+    let node = home.open();
+    let visit = |minute: i64, user: Option<&str>, name: &str| {
+        let mut visit = event(EventKind::Page, name, at(minute));
+        visit.user_id = user.map(|user| user.to_owned().into());
+        visit.anonymous_id = Some("tablet".into());
+        send(&node, &home.clock, at(minute), &[visit]);
+        node.drain().unwrap();
+    };
+    visit(1, None, "before anybody");
+    visit(2, Some("ann"), "Ann comes");
+    visit(3, None, "Ann goes on");
+    visit(4, Some("ben"), "Ben comes");
+    visit(5, None, "Ben goes on");
+    node.checkpoint().unwrap();
+    let before = look(&node);
+    let (ann, ben) = (who(&node, "ann").unwrap(), who(&node, "ben").unwrap());
+    assert_ne!(ann, ben);
+    let gone = node.erase(ann).unwrap();
+    assert_eq!(gone, [ann]);
+    let after = look(&node);
+    assert_same(&without(&before, &gone), &without(&after, &gone), "Ben, at once");
+    drop(node);
+    for cache in ["views", "state"] {
+        fs::remove_dir_all(home.dir().join(cache)).unwrap();
+    }
+    let node = home.open();
+    assert_eq!(who(&node, "ben"), Some(ben));
+    assert_same(&without(&before, &gone), &without(&look(&node), &gone), "Ben, folded again");
+}

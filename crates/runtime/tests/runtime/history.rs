@@ -406,7 +406,7 @@ impl Run {
             Step::Tick(to) => fold.tick(*to).unwrap(),
             Step::Command(entity, command, at) => drop(fold.command(*entity, command, *at).unwrap()),
             Step::Settle { failed, unknown, at } => {
-                if let Some((entity, key)) = fold.started_effects().unwrap().into_iter().next() {
+                if let Some((entity, key, _)) = fold.started_effects().unwrap().into_iter().next() {
                     let result = if *failed { EffectResult::Failed("no".into()) } else { EffectResult::Done };
                     let command = match unknown {
                         true => Command::MarkEffectUnknown { key },

@@ -193,6 +193,7 @@ mod suite {
             positions: vec![(entity(2), 1, b"p1".to_vec())],
             seen: vec![(20_000, message(1))],
             permanent: vec![message(2)],
+            forget_before: None,
             fold: b"fold".to_vec(),
         }
     }
@@ -323,6 +324,14 @@ mod suite {
         cache.forget_days_before(20_000);
         assert_eq!(seen(&|hash| cache.was_seen(hash)), [false, false, false, true, true]);
         assert!(cache.is_permanent(message(9)));
+        // A checkpoint may say it too, and what it brings itself counts first.
+        cache.commit(Checkpoint {
+            journal_seq: 2,
+            seen: vec![(19_000, message(6)), (20_001, message(8))],
+            forget_before: Some(19_001),
+            ..Checkpoint::default()
+        });
+        assert_eq!((cache.was_seen(message(6)), cache.was_seen(message(8))), (false, true));
         // The same day again, after it was forgotten, begins empty.
         cache.commit(Checkpoint { journal_seq: 2, seen: vec![(0, message(7))], ..Checkpoint::default() });
         assert_eq!(seen(&|hash| cache.was_seen(hash)), [false, false, false, true, true]);
