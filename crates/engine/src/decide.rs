@@ -2,9 +2,9 @@
 
 use model::promise::PromiseTerms;
 use model::{
-    BreakCause, CancelledBy, Command, Effect, EffectKind, EntityId, Fact, FulfillmentState, MailBody, Outcome,
-    OrderState, PromiseStatus, RiskReason, Signal, SignalError, Time, TimelineId, TimerId, TimerPurpose,
-    time::last_instant_of,
+    BreakCause, CancelledBy, Command, Effect, EffectKind, EntityId, Fact, FulfillmentState, MailBody,
+    OrderState, Outcome, PromiseStatus, RiskReason, Signal, SignalError, Time, TimelineId, TimerId,
+    TimerPurpose, time::last_instant_of,
 };
 
 use crate::customer::{Customer, EffectState, Order, Promise};
@@ -24,9 +24,14 @@ pub struct Context<'a> {
 /// What asks for a decision.
 pub enum Stimulus<'a> {
     /// An input that says something to the domain; it happened at `at` by its own account.
-    Signal { name: &'a str, signal: Result<&'a Signal, &'a SignalError>, at: Time, properties: Option<&'a str>,
+    Signal {
+        name: &'a str,
+        signal: Result<&'a Signal, &'a SignalError>,
+        at: Time,
+        properties: Option<&'a str>,
         /// Who owns the order or promise that it is about, where the router knows.
-        owner: Option<EntityId> },
+        owner: Option<EntityId>,
+    },
     Timer(TimerId),
     Mail(&'a MailBody),
     Command(&'a Command),
@@ -45,12 +50,9 @@ pub fn decide(entity: &Entity, stimulus: &Stimulus<'_>, context: &Context<'_>) -
                 _ => Vec::new(),
             };
         }
-        Entity::Customer(customer) => Decision {
-            customer,
-            context,
-            next_timer: customer.next_timer,
-            outcomes: Vec::new(),
-        },
+        Entity::Customer(customer) => {
+            Decision { customer, context, next_timer: customer.next_timer, outcomes: Vec::new() }
+        }
     };
     if decision.customer.erased_at.is_some() {
         return Vec::new();
@@ -264,13 +266,7 @@ impl Decision<'_> {
         damaged: bool,
         at: Time,
     ) {
-        self.fact(Fact::FulfillmentMoved {
-            order_id: order_id.to_owned(),
-            state,
-            at,
-            fraction,
-            damaged,
-        });
+        self.fact(Fact::FulfillmentMoved { order_id: order_id.to_owned(), state, at, fraction, damaged });
         let whole = fraction >= 1.0;
         let order_state = self.customer.orders.get(order_id).map_or(OrderState::Placed, |order| order.state);
         let next = match state {
@@ -299,7 +295,7 @@ impl Decision<'_> {
                 // A failed attempt or a return shows that it left, and mends nothing.
                 FulfillmentState::Shipped | FulfillmentState::InTransit | FulfillmentState::Delivered
                     if promise.status == PromiseStatus::AtRisk
-                    && promise.risk == Some(RiskReason::NotHandedOver) =>
+                        && promise.risk == Some(RiskReason::NotHandedOver) =>
                 {
                     self.fact(Fact::PromiseRecovered { promise_id: promise_id.clone(), at });
                 }
@@ -340,7 +336,11 @@ impl Decision<'_> {
     }
 
     fn watch_deadline(&mut self, terms: &PromiseTerms) {
-        self.set_timer(passed(terms), self.context.timeline, TimerPurpose::PromiseDeadline(terms.promise_id.clone()));
+        self.set_timer(
+            passed(terms),
+            self.context.timeline,
+            TimerPurpose::PromiseDeadline(terms.promise_id.clone()),
+        );
     }
 
     fn judge_new(&mut self, terms: &PromiseTerms, fulfilled_at: Time) {
@@ -521,8 +521,7 @@ impl Decision<'_> {
             Command::Erase => self.fact(Fact::ProfileErased { at: self.context.now }),
             Command::SettleEffect { key, result } => match self.customer.effects.get(key) {
                 Some(record) if matches!(record.state, EffectState::Started | EffectState::Unknown) => {
-                    self.outcomes
-                        .push(Outcome::EffectSettled { key: key.clone(), result: result.clone() });
+                    self.outcomes.push(Outcome::EffectSettled { key: key.clone(), result: result.clone() });
                 }
                 Some(record) => self.ignore(format!("effect is {} already", record.state.name())),
                 None => self.ignore("no such effect was requested".to_owned()),

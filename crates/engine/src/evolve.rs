@@ -1,15 +1,15 @@
 //! `evolve`: how state follows from what counted and what was decided. A replay runs this and nothing else.
 
 use model::{
-    EffectResult, Event, EventKind, Fact, FulfillmentState, KeyId, MailBody, MailKey, Outcome, OrderState,
+    EffectResult, Event, EventKind, Fact, FulfillmentState, KeyId, MailBody, MailKey, OrderState, Outcome,
     PromiseStatus, PromiseTerms, TimelineId,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::Entity;
 use crate::customer::{Customer, EffectRecord, EffectState, Order, Promise, Timer};
 use crate::workspace::{Import, Source, Workspace};
-use crate::Entity;
 
 /// An input as it reaches the profile that it was resolved to.
 pub struct Observed<'a> {
@@ -23,9 +23,15 @@ pub struct Observed<'a> {
 pub enum Change<'a> {
     Input(&'a Observed<'a>),
     /// Something decided while the line of time `timeline` went on.
-    Outcome { outcome: &'a Outcome, timeline: TimelineId },
+    Outcome {
+        outcome: &'a Outcome,
+        timeline: TimelineId,
+    },
     /// A mail arrived. Arriving twice is arriving once.
-    Mail { key: MailKey, body: &'a MailBody },
+    Mail {
+        key: MailKey,
+        body: &'a MailBody,
+    },
 }
 
 /// Changes `entity` by one step. Total: every entry that was ever journalled can be applied to every state.
@@ -85,10 +91,8 @@ fn observe(customer: &mut Customer, observed: &Observed<'_>) {
     if event.kind == EventKind::Identify
         && let Some(traits) = &event.traits
     {
-        let stamp = model::profile::Stamp {
-            at: event.timestamp,
-            tie: tie(observed.source, &event.message_id),
-        };
+        let stamp =
+            model::profile::Stamp { at: event.timestamp, tie: tie(observed.source, &event.message_id) };
         // What is not an object states nothing about any trait.
         if let Ok(TraitList(stated)) = serde_json::from_str::<TraitList<'_>>(traits) {
             for (name, value) in stated {
@@ -208,13 +212,15 @@ fn apply_fact(customer: &mut Customer, fact: &Fact, timeline: TimelineId) {
             promise.status = PromiseStatus::Made;
             promise.risk = None;
         }),
-        Fact::PromiseRevised { promise_id, version, due_at, .. } => promise(customer, promise_id, |promise| {
-            promise.version = *version;
-            promise.terms.due_at = *due_at;
-            promise.timeline = timeline;
-            promise.status = PromiseStatus::Made;
-            promise.risk = None;
-        }),
+        Fact::PromiseRevised { promise_id, version, due_at, .. } => {
+            promise(customer, promise_id, |promise| {
+                promise.version = *version;
+                promise.terms.due_at = *due_at;
+                promise.timeline = timeline;
+                promise.status = PromiseStatus::Made;
+                promise.risk = None;
+            })
+        }
         Fact::PromiseKept { promise_id, at, .. } => promise(customer, promise_id, |promise| {
             promise.status = PromiseStatus::Kept;
             promise.fulfilled_at = Some(*at);

@@ -54,10 +54,9 @@ impl ServerFile {
 pub fn store_options() -> Result<StoreOptions, Failure> {
     let given = match (std::env::var("INYEON_MASTER_KEY"), std::env::var("INYEON_MASTER_KEY_FILE")) {
         (Ok(key), _) => Some(key),
-        (_, Ok(path)) => Some(
-            fs::read_to_string(&path)
-                .map_err(|error| Failure::io("read", Path::new(&path), &error))?,
-        ),
+        (_, Ok(path)) => {
+            Some(fs::read_to_string(&path).map_err(|error| Failure::io("read", Path::new(&path), &error))?)
+        }
         _ => None,
     };
     let master_key = match given {
@@ -123,7 +122,9 @@ impl Remote {
 
     fn run(&self, op: &Op) -> Result<Value, Failure> {
         let unreachable = |detail: String| {
-            Failure::new(Kind::Unavailable, "server-unreachable").with("url", &self.url).with("detail", detail)
+            Failure::new(Kind::Unavailable, "server-unreachable")
+                .with("url", &self.url)
+                .with("detail", detail)
         };
         let request = self.agent.post(&self.url).header("authorization", format!("Bearer {}", self.token));
         let mut response = request.send_json(op).map_err(|error| unreachable(error.to_string()))?;

@@ -234,8 +234,7 @@ fn localize(mut command: clap::Command, messages: &Messages, path: &str) -> clap
         let key = if messages.has(&own) { own } else { format!("arg-{id}") };
         let text = messages.get(&key);
         command = command.mut_arg(&id, |arg| {
-            let heading =
-                messages.get(if arg.is_positional() { "cli-arguments" } else { "cli-options" });
+            let heading = messages.get(if arg.is_positional() { "cli-arguments" } else { "cli-options" });
             arg.help(text).help_heading(heading)
         });
     }
@@ -410,7 +409,9 @@ fn run(cli: Cli, messages: &Messages) -> Result<ExitCode, Failure> {
                 show(&open(false)?.run(Op::Effects { limit, skip: 0 })?, render::effects);
             }
             EffectsWhat::On => show(&open(false)?.run(Op::EffectsSwitch { on: Some(true) })?, render::switch),
-            EffectsWhat::Off => show(&open(false)?.run(Op::EffectsSwitch { on: Some(false) })?, render::switch),
+            EffectsWhat::Off => {
+                show(&open(false)?.run(Op::EffectsSwitch { on: Some(false) })?, render::switch)
+            }
             EffectsWhat::Status => show(&open(false)?.run(Op::EffectsSwitch { on: None })?, render::switch),
         },
         Top::Status => show(&open(false)?.run(Op::Status)?, render::status),

@@ -107,8 +107,10 @@ pub fn run(global: &Global, args: &DemoArgs, messages: &Messages) -> Result<(), 
         if let Some((hero, profile, effects)) = &hero {
             let values = [("name", hero.name.clone()), ("id", hero.customer_id.clone())];
             print(&messages.with("demo-chain", &values));
-            let orders: Vec<&str> =
-                [Some(hero.troubled_order.as_str()), hero.kept_order.as_deref()].into_iter().flatten().collect();
+            let orders: Vec<&str> = [Some(hero.troubled_order.as_str()), hero.kept_order.as_deref()]
+                .into_iter()
+                .flatten()
+                .collect();
             print(&render::chain(profile, effects, &orders, messages));
         }
         let values = [
@@ -188,7 +190,8 @@ fn live(
     let (begin, end) = (shop.now(), shop.end());
     let hours = (end.as_second() - begin.as_second()) / 3600 + 1;
     let bar = ProgressBar::with_draw_target(Some(hours as u64), target);
-    let style = ProgressStyle::with_template("{msg} {bar:32} {percent}% ETA {eta}").expect("a template of ours");
+    let style =
+        ProgressStyle::with_template("{msg} {bar:32} {percent}% ETA {eta}").expect("a template of ours");
     bar.set_style(style.progress_chars("=> "));
     let mut sent = 0;
     for hour in 1..=hours {

@@ -58,8 +58,8 @@ pub struct Messages {
 
 impl Messages {
     pub fn new(lang: Lang) -> Self {
-        let resource = FluentResource::try_new(lang.source().to_owned())
-            .expect("the catalogues are checked by a test");
+        let resource =
+            FluentResource::try_new(lang.source().to_owned()).expect("the catalogues are checked by a test");
         let tag = lang.tag().parse().expect("a plain language tag");
         let mut bundle = FluentBundle::new_concurrent(vec![tag]);
         // Terminals and logs show the marks that isolate text directions as noise.
@@ -79,9 +79,7 @@ impl Messages {
             args.set(*name, FluentValue::from(value.as_str()));
         }
         match self.bundle.get_message(key).and_then(|message| message.value()) {
-            Some(pattern) => {
-                self.bundle.format_pattern(pattern, Some(&args), &mut Vec::new()).into_owned()
-            }
+            Some(pattern) => self.bundle.format_pattern(pattern, Some(&args), &mut Vec::new()).into_owned(),
             None => key.to_owned(),
         }
     }
@@ -96,7 +94,8 @@ pub fn keys_of(lang: Lang) -> std::collections::BTreeMap<String, std::collection
     let mut keys = std::collections::BTreeMap::new();
     let mut current = String::new();
     for line in lang.source().lines().filter(|line| !line.starts_with('#')) {
-        if let Some((key, _)) = line.split_once('=').filter(|(key, _)| !key.starts_with(char::is_whitespace)) {
+        if let Some((key, _)) = line.split_once('=').filter(|(key, _)| !key.starts_with(char::is_whitespace))
+        {
             current = key.trim().to_owned();
             keys.insert(current.clone(), std::collections::BTreeSet::new());
         }

@@ -28,8 +28,8 @@ const BAD_ROWS_SHOWN: usize = 20;
 
 /// Imports, and says what it did. Importing again adds only what is new.
 pub fn run(access: &Access, input: &Input, messages: &Messages, quiet: bool) -> Result<Value, Failure> {
-    let scratch = tempfile::tempdir()
-        .map_err(|error| Failure::io("create", &std::env::temp_dir(), &error))?;
+    let scratch =
+        tempfile::tempdir().map_err(|error| Failure::io("create", &std::env::temp_dir(), &error))?;
     let bar = bar(quiet, messages);
     let mut collect = Collect {
         sorter: Sorter::new(scratch.path(), MEMORY_BYTES_DEFAULT),

@@ -105,11 +105,7 @@ fn finding_line(finding: &doctor::Finding, messages: &Messages) -> String {
         Severity::Damage => messages.get("severity-error"),
         _ => messages.get("severity-note"),
     };
-    let values = [
-        ("severity", severity),
-        ("what", finding.what.clone()),
-        ("remedy", finding.remedy.clone()),
-    ];
+    let values = [("severity", severity), ("what", finding.what.clone()), ("remedy", finding.remedy.clone())];
     messages.with("doctor-finding", &values)
 }
 
@@ -170,7 +166,9 @@ impl From<DoctorError> for Failure {
             DoctorError::Lock(LockError::InUse { dir }) => {
                 Failure::new(Kind::Unavailable, "doctor-in-use").with("dir", dir.display())
             }
-            DoctorError::NoStore { dir } => Failure::new(Kind::NotFound, "no-store").with("dir", dir.display()),
+            DoctorError::NoStore { dir } => {
+                Failure::new(Kind::NotFound, "no-store").with("dir", dir.display())
+            }
             _ => Failure::new(Kind::Failed, "doctor").with("detail", detail),
         }
     }

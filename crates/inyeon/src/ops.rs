@@ -3,7 +3,9 @@
 
 use std::path::PathBuf;
 
-use model::{Command, Dedupe, DedupeHash, EntityId, Fact, Identifier, Outcome, RejectedBody, Time, TimelineId};
+use model::{
+    Command, Dedupe, DedupeHash, EntityId, Fact, Identifier, Outcome, RejectedBody, Time, TimelineId,
+};
 use runtime::backup::Source;
 use runtime::{History, Item, Node};
 use serde::{Deserialize, Serialize};
@@ -145,9 +147,7 @@ pub fn run(node: &Node, op: Op) -> Result<Value, Failure> {
         Op::PromiseReport { by, source, kind, from, to } => {
             promise_report(node, by.as_deref(), source, kind.as_deref(), from, to)
         }
-        Op::ProfileSearch { text, limit } => {
-            Ok(json!(node.reader()?.profiles(text.as_deref(), limit)?))
-        }
+        Op::ProfileSearch { text, limit } => Ok(json!(node.reader()?.profiles(text.as_deref(), limit)?)),
         Op::Profile { id, timeline } => profile(node, &id, timeline),
         Op::Events { from, limit, wait_ms, facts } => events(node, from, limit, wait_ms, facts),
         Op::DeadLetters { limit, replayed } => dead_letters(node, limit, replayed),
@@ -155,7 +155,8 @@ pub fn run(node: &Node, op: Op) -> Result<Value, Failure> {
         Op::KeyCreate { name } => create_key(node, &name),
         Op::KeyList => Ok(json!(node.reader()?.sources()?)),
         Op::KeyRevoke { name } => {
-            let outcomes = node.command(EntityId::workspace(), Command::RevokeSource { source: name.clone() })?;
+            let outcomes =
+                node.command(EntityId::workspace(), Command::RevokeSource { source: name.clone() })?;
             refused(&outcomes, Kind::NotFound)?;
             Ok(json!({ "revoked": name }))
         }
@@ -233,15 +234,15 @@ fn promise_report(
     due_from: Option<Time>,
     due_to: Option<Time>,
 ) -> Result<Value, Failure> {
-    let unknown = |what, value: &str| Failure::new(Kind::Usage, "unknown-value").with("what", what).with("value", value);
+    let unknown = |what, value: &str| {
+        Failure::new(Kind::Usage, "unknown-value").with("what", what).with("value", value)
+    };
     let group_by = match by {
         Some(by) => Some(GroupBy::from_name(by).ok_or_else(|| unknown("--by", by))?),
         None => None,
     };
     let kind = match kind {
-        Some(kind) => {
-            Some(model::PromiseKind::from_name(kind).ok_or_else(|| unknown("--kind", kind))?)
-        }
+        Some(kind) => Some(model::PromiseKind::from_name(kind).ok_or_else(|| unknown("--kind", kind))?),
         None => None,
     };
     let query = ReportQuery { group_by, source, kind, due_from, due_to, ..ReportQuery::default() };
@@ -445,7 +446,8 @@ fn fact_detail(fact: &Fact) -> String {
 }
 
 fn dead_letters(node: &Node, limit: usize, replayed: bool) -> Result<Value, Failure> {
-    let filter = DeadLetterFilter { limit: Some(limit), replayed: Some(replayed), ..DeadLetterFilter::default() };
+    let filter =
+        DeadLetterFilter { limit: Some(limit), replayed: Some(replayed), ..DeadLetterFilter::default() };
     let rows = node.reader()?.dead_letters(&filter)?;
     let mut log = node.history(1);
     let mut out = Vec::new();
@@ -518,7 +520,8 @@ fn create_key(node: &Node, name: &str) -> Result<Value, Failure> {
 
 /// A command that moved nothing says why.
 fn refused(outcomes: &[Outcome], kind: Kind) -> Result<(), Failure> {
-    match outcomes.iter().find_map(|o| if let Outcome::Ignored { reason } = o { Some(reason) } else { None }) {
+    match outcomes.iter().find_map(|o| if let Outcome::Ignored { reason } = o { Some(reason) } else { None })
+    {
         Some(reason) => Err(Failure::new(kind, "refused").with("reason", reason)),
         None => Ok(()),
     }
@@ -572,7 +575,9 @@ fn import_append(node: &Node, name: &str, timeline: u32, items: &[ImportItem]) -
         node.submit_and_wait(records)?;
     }
     import_reject(node, name, &refused)?;
-    Ok(json!({ "appended": appended, "known": items.len() - appended - refused.len(), "refused": refused.len() }))
+    Ok(
+        json!({ "appended": appended, "known": items.len() - appended - refused.len(), "refused": refused.len() }),
+    )
 }
 
 fn import_reject(node: &Node, name: &str, rows: &[BadImportRow]) -> Result<Value, Failure> {

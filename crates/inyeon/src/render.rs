@@ -66,8 +66,13 @@ fn number_with(value: &Value, interval: &Value, decimals: usize) -> String {
 fn width(text: &str) -> usize {
     text.chars()
         .map(|c| match c as u32 {
-            0x1100..=0x115F | 0x2E80..=0xA4CF | 0xAC00..=0xD7A3 | 0xF900..=0xFAFF | 0xFE30..=0xFE6F
-            | 0xFF00..=0xFF60 | 0xFFE0..=0xFFE6 => 2,
+            0x1100..=0x115F
+            | 0x2E80..=0xA4CF
+            | 0xAC00..=0xD7A3
+            | 0xF900..=0xFAFF
+            | 0xFE30..=0xFE6F
+            | 0xFF00..=0xFF60
+            | 0xFFE0..=0xFFE6 => 2,
             _ => 1,
         })
         .sum()
@@ -112,9 +117,10 @@ fn array(value: &Value) -> &[Value] {
 fn pairs(messages: &Messages, rows: &[(&str, String)]) -> String {
     let labels: Vec<String> = rows.iter().map(|(key, _)| messages.get(key)).collect();
     let widest = labels.iter().map(|label| width(label)).max().unwrap_or(0);
-    let lines = labels.iter().zip(rows).map(|(label, (_, value))| {
-        format!("  {label}{}  {value}\n", " ".repeat(widest - width(label)))
-    });
+    let lines = labels
+        .iter()
+        .zip(rows)
+        .map(|(label, (_, value))| format!("  {label}{}  {value}\n", " ".repeat(widest - width(label))));
     lines.collect()
 }
 
@@ -138,15 +144,21 @@ pub fn promises(report: &Value, messages: &Messages) -> String {
             ("report-company-cancelled", plain(r("company_cancelled"))),
             ("report-cancelled", plain(r("cancelled"))),
             ("report-withdrawn", plain(r("withdrawn_by_customer"))),
-            ("report-open", format!("{}  ({})", plain(r("open")), {
-                messages.with("report-at-risk", &[("n", plain(r("at_risk_now")))])
-            })),
+            (
+                "report-open",
+                format!("{}  ({})", plain(r("open")), {
+                    messages.with("report-at-risk", &[("n", plain(r("at_risk_now")))])
+                }),
+            ),
             ("report-kept-rate", percent_with(r("kept_rate"), r("kept_rate_ci"))),
             ("report-lower-bound", percent(r("kept_rate_lower_bound"))),
             ("report-over-promise", number(r("over_promise_days"), 2)),
             ("report-slack", number(r("slack_days"), 2)),
             ("report-delivery", with_n(delivery, r("delivery_days_n"))),
-            ("report-otif-first", with_n(percent_with(r("otif_first"), r("otif_first_ci")), r("otif_first_n"))),
+            (
+                "report-otif-first",
+                with_n(percent_with(r("otif_first"), r("otif_first_ci")), r("otif_first_n")),
+            ),
             (
                 "report-otif-latest",
                 with_n(percent_with(r("otif_latest"), r("otif_latest_ci")), r("otif_latest_n")),
@@ -157,7 +169,10 @@ pub fn promises(report: &Value, messages: &Messages) -> String {
             ),
             (
                 "report-score-broken",
-                with_n(number_with(r("mean_score_broken"), r("mean_score_broken_ci"), 3), r("n_scores_broken")),
+                with_n(
+                    number_with(r("mean_score_broken"), r("mean_score_broken_ci"), 3),
+                    r("n_scores_broken"),
+                ),
             ),
             ("report-top2-kept", percent_with(r("top2_kept"), r("top2_kept_ci"))),
             ("report-top2-broken", percent_with(r("top2_broken"), r("top2_broken_ci"))),
@@ -167,7 +182,18 @@ pub fn promises(report: &Value, messages: &Messages) -> String {
     if !groups.is_empty() {
         let head = heads(
             messages,
-            &["group", "due", "kept", "broken", "kept-rate", "over", "slack", "p50", "score-kept", "score-broken"],
+            &[
+                "group",
+                "due",
+                "kept",
+                "broken",
+                "kept-rate",
+                "over",
+                "slack",
+                "p50",
+                "score-kept",
+                "score-broken",
+            ],
         );
         let rows: Vec<Vec<String>> = groups
             .iter()
@@ -213,10 +239,12 @@ pub fn import(done: &Value, messages: &Messages) -> String {
         out += &table(&heads(messages, &["event", "count"]), &rows);
     }
     for note in array(&done["notes"]) {
-        let _ = writeln!(out, "{}", messages.with("import-note", &[
-            ("what", plain(&note["what"])),
-            ("count", plain(&note["count"])),
-        ]));
+        let _ = writeln!(
+            out,
+            "{}",
+            messages
+                .with("import-note", &[("what", plain(&note["what"])), ("count", plain(&note["count"])),])
+        );
     }
     out
 }
@@ -347,7 +375,8 @@ pub fn chain(profile: &Value, effects: &Value, orders: &[&str], messages: &Messa
     for step in array(&profile["history"]) {
         let promise = plain(&step["promise_id"]);
         if is_theirs(&promise) {
-            let text = format!("→ {} {promise} {}", plain(&step["fact"]), or_dash(&step["detail"]).replace('–', ""));
+            let text =
+                format!("→ {} {promise} {}", plain(&step["fact"]), or_dash(&step["detail"]).replace('–', ""));
             lines.push((plain(&step["at"]), 1, text));
         }
     }
@@ -415,10 +444,8 @@ pub fn dead_letters(rows: &Value, messages: &Messages) -> String {
 
 pub fn replayed(answer: &Value, messages: &Messages) -> String {
     let count = |name: &str| array(&answer[name]).len().to_string();
-    let mut out = messages.with(
-        "replayed",
-        &[("replayed", count("replayed")), ("refused", count("still_refused"))],
-    );
+    let mut out =
+        messages.with("replayed", &[("replayed", count("replayed")), ("refused", count("still_refused"))]);
     for row in array(&answer["still_refused"]) {
         let _ = write!(out, "\n  {}: {}", plain(&row["seq"]), plain(&row["reason"]));
     }

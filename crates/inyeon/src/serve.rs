@@ -162,10 +162,7 @@ pub fn run(global: &Global, args: &ServeArgs, messages: &Messages) -> Result<(),
         for note in &server.app.node.notes {
             complain(&messages.with("serve-note", &[("note", note.clone())]));
         }
-        let values = [
-            ("address", server.address.to_string()),
-            ("store", global.store.display().to_string()),
-        ];
+        let values = [("address", server.address.to_string()), ("store", global.store.display().to_string())];
         print(&messages.with("serve-listening", &values));
         if !server.address.ip().is_loopback() {
             complain(&messages.get("serve-not-loopback"));

@@ -32,7 +32,10 @@ fn every_command_block_runs_as_typed() {
     let root = root();
     let mut documents = vec![root.join("README.md"), root.join("CONTRIBUTING.md")];
     let docs = std::fs::read_dir(root.join("docs")).expect("docs is there");
-    documents.extend(docs.map(|entry| entry.expect("readable").path()).filter(|p| p.extension().is_some_and(|e| e == "md")));
+    documents.extend(
+        docs.map(|entry| entry.expect("readable").path())
+            .filter(|p| p.extension().is_some_and(|e| e == "md")),
+    );
     documents.sort();
     let binary = Path::new(env!("CARGO_BIN_EXE_inyeon")).parent().expect("it lies in a directory");
     let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap_or_default());

@@ -13,7 +13,9 @@ use crate::intake::{IntakeRecord, RejectedBody};
 /// Why bytes could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CodecError {
-    #[error("format {found} of a {what} was written by a newer program; this one reads up to format {newest}")]
+    #[error(
+        "format {found} of a {what} was written by a newer program; this one reads up to format {newest}"
+    )]
     Newer { what: &'static str, found: u8, newest: u8 },
     #[error("not a {what}: {detail}")]
     Malformed { what: &'static str, detail: String },

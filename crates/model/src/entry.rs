@@ -77,33 +77,51 @@ pub enum MailBody {
         keys: Vec<KeyId>,
     },
     /// An input that the sender received is about an order or promise that the receiver owns.
-    SignalForwarded {
-        name: String,
-        properties: String,
-        timestamp: Time,
-        timeline: TimelineId,
-        now: Time,
-    },
+    SignalForwarded { name: String, properties: String, timestamp: Time, timeline: TimelineId, now: Time },
 }
 
 /// What `decide` decided. Outcomes are durable before anything leaves.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Outcome {
     Fact(Fact),
-    TimerSet { id: TimerId, due: Time, timeline: TimelineId, purpose: TimerPurpose },
-    TimerCleared { id: TimerId },
+    TimerSet {
+        id: TimerId,
+        due: Time,
+        timeline: TimelineId,
+        purpose: TimerPurpose,
+    },
+    TimerCleared {
+        id: TimerId,
+    },
     /// It fired; whatever it led to stands beside it.
-    TimerFired { id: TimerId },
-    Mail { to: EntityId, body: MailBody },
+    TimerFired {
+        id: TimerId,
+    },
+    Mail {
+        to: EntityId,
+        body: MailBody,
+    },
     EffectRequested(Effect),
     /// Wanted and not to be sent, with the reason (`import`).
-    EffectSuppressed { effect: Effect, reason: String },
-    EffectStarted { key: EffectKey },
-    EffectSettled { key: EffectKey, result: EffectResult },
+    EffectSuppressed {
+        effect: Effect,
+        reason: String,
+    },
+    EffectStarted {
+        key: EffectKey,
+    },
+    EffectSettled {
+        key: EffectKey,
+        result: EffectResult,
+    },
     /// Started, and nobody can say whether it arrived.
-    EffectUnknown { key: EffectKey },
+    EffectUnknown {
+        key: EffectKey,
+    },
     /// An input that named something known and moved nothing, with the reason.
-    Ignored { reason: String },
+    Ignored {
+        reason: String,
+    },
 }
 
 /// What a timer is for.
@@ -120,16 +138,37 @@ pub enum TimerPurpose {
 /// What people and programs ask of an entity.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Command {
-    CreateSource { source: String, key_hash: [u8; 32] },
-    RevokeSource { source: String },
-    SwitchEffects { on: bool, reason: String },
-    StartImport { name: String },
-    FinishImport { name: String, events: u64, bad_rows: u64 },
+    CreateSource {
+        source: String,
+        key_hash: [u8; 32],
+    },
+    RevokeSource {
+        source: String,
+    },
+    SwitchEffects {
+        on: bool,
+        reason: String,
+    },
+    StartImport {
+        name: String,
+    },
+    FinishImport {
+        name: String,
+        events: u64,
+        bad_rows: u64,
+    },
     /// Make everything about this customer unreadable.
     Erase,
-    SettleEffect { key: EffectKey, result: EffectResult },
-    MarkEffectUnknown { key: EffectKey },
-    NoteDeadLetterReplayed { seq: u64 },
+    SettleEffect {
+        key: EffectKey,
+        result: EffectResult,
+    },
+    MarkEffectUnknown {
+        key: EffectKey,
+    },
+    NoteDeadLetterReplayed {
+        seq: u64,
+    },
 }
 
 /// Why an input was passed over.
@@ -154,7 +193,11 @@ impl fmt::Display for SkipReason {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Entry<'a> {
     /// Intake records `first..first + count` count from here on, less those at the offsets `duplicates`.
-    Applied { first: u64, count: u32, duplicates: Vec<u32> },
+    Applied {
+        first: u64,
+        count: u32,
+        duplicates: Vec<u32>,
+    },
     /// A command; the body is a [`Command`]. `request` is the caller's retry key.
     Command {
         entity: EntityId,
@@ -176,12 +219,24 @@ pub enum Entry<'a> {
         body: Sealed<'a>,
     },
     /// A mail reached its receiver. A second delivery of the same mail changes nothing.
-    Delivered { mail: MailKey, to: EntityId },
-    ClockAdvanced { timeline: TimelineId, to: Time },
+    Delivered {
+        mail: MailKey,
+        to: EntityId,
+    },
+    ClockAdvanced {
+        timeline: TimelineId,
+        to: Time,
+    },
     /// A new version of the reference data, in its JSON form.
-    ReferencePublished { version: u32, body: Cow<'a, str> },
+    ReferencePublished {
+        version: u32,
+        body: Cow<'a, str>,
+    },
     /// The intake record was passed over.
-    Skipped { seq: u64, reason: SkipReason },
+    Skipped {
+        seq: u64,
+        reason: SkipReason,
+    },
     /// A salvage put this in the place of an entry that was lost.
     Lost,
 }

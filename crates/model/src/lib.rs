@@ -24,13 +24,15 @@ pub use entry::{
 };
 pub use event::{Event, EventKind, Identifier};
 pub use fact::Fact;
-pub use id::{DedupeHash, EntityId, EntityKind, IdentifierHash, KeyId, LogKind, PartitionId, Position, TimelineId};
+pub use id::{
+    DedupeHash, EntityId, EntityKind, IdentifierHash, KeyId, LogKind, PartitionId, Position, TimelineId,
+};
 pub use intake::{Dedupe, IntakeHeader, IntakeRecord, RecordKind, RejectedBody};
 pub use money::{Currency, Money};
 pub use order::{CancelledBy, FulfillmentState, OrderLine, OrderState};
+pub use profile::Profile;
 pub use promise::{
     Basis, BreakCause, Comparator, PromiseKind, PromiseStatus, PromiseTerms, RiskReason, Target,
 };
-pub use profile::Profile;
 pub use signal::{Signal, SignalError};
 pub use time::Time;

@@ -127,9 +127,8 @@ impl Signal {
         let fields: Fields<'_> = object(properties).map_err(SignalError::NotAnObject)?;
         let order_id = || need("order_id", text("order_id", fields.order_id)?);
         let promise_id = || need("promise_id", text("promise_id", fields.promise_id)?);
-        let by = |field, value| {
-            Ok(choice(field, value, CancelledBy::from_name)?.unwrap_or(CancelledBy::Unknown))
-        };
+        let by =
+            |field, value| Ok(choice(field, value, CancelledBy::from_name)?.unwrap_or(CancelledBy::Unknown));
         let amount = || money("amount", fields.amount, fields.currency);
         Ok(match name {
             Name::OrderPlaced => {

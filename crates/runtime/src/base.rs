@@ -2,8 +2,8 @@
 
 use engine::Entity;
 use model::{DedupeHash, EntityId, IdentifierHash, KeyId};
-use store::{IdentityRow, Keys, OpenError, State, StateError};
 use std::sync::Arc;
+use store::{IdentityRow, Keys, OpenError, State, StateError};
 
 /// The last checkpoint, or nothing.
 pub enum Base {

@@ -13,8 +13,8 @@ use engine::{Change as Step, Context, EffectState, Entity, Observed, Reference, 
 use model::codec::Stored;
 use model::{
     Cause, Command, Dedupe, DedupeHash, EntityId, Entry, Event, EventKind, Fact, Identifier, IdentifierHash,
-    IntakeRecord, KeyId, MailBody, MailKey, Outcome, PartitionId, Position, RecordKind, RejectedBody,
-    Signal, SkipReason, Time, TimelineId, TimerId,
+    IntakeRecord, KeyId, MailBody, MailKey, Outcome, PartitionId, Position, RecordKind, RejectedBody, Signal,
+    SkipReason, Time, TimelineId, TimerId,
 };
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
@@ -220,7 +220,8 @@ impl Fold {
         for (id, (timers, effects)) in entities {
             self.wakes.extend(timers.into_iter().map(|(timeline, due, timer)| (timeline, due, id, timer)));
             for (key, state) in effects {
-                let of = if state == EffectState::Requested { &mut self.requested } else { &mut self.under_way };
+                let of =
+                    if state == EffectState::Requested { &mut self.requested } else { &mut self.under_way };
                 of.insert((id, key));
             }
         }
@@ -249,9 +250,10 @@ impl Fold {
 
     /// When the next timer of a line of time is due.
     pub fn next_wake(&self, timeline: TimelineId) -> Option<Time> {
-        self.wakes.range((timeline, Time::MIN, FIRST_ENTITY, TimerId(0))..).next().and_then(
-            |(of, due, ..)| (*of == timeline).then_some(*due),
-        )
+        self.wakes
+            .range((timeline, Time::MIN, FIRST_ENTITY, TimerId(0))..)
+            .next()
+            .and_then(|(of, due, ..)| (*of == timeline).then_some(*due))
     }
 
     /// Keys of erased subjects; destroying one twice is destroying it once.
@@ -301,11 +303,8 @@ impl Fold {
     /// Moves a clock, firing what is due in the order (due, id).
     fn advance_clock(&mut self, timeline: TimelineId, to: Time) -> Result<(), FoldError> {
         while let Some(due) = self.next_wake(timeline).filter(|due| *due <= to) {
-            let wake = *self
-                .wakes
-                .range((timeline, due, FIRST_ENTITY, TimerId(0))..)
-                .next()
-                .expect("just seen");
+            let wake =
+                *self.wakes.range((timeline, due, FIRST_ENTITY, TimerId(0))..).next().expect("just seen");
             let (_, due, id, timer) = wake;
             let now = due.max(self.clock(timeline));
             let outcomes = self.ask(id, &Stimulus::Timer(timer), now, timeline)?;
@@ -819,10 +818,12 @@ impl Fold {
                 self.reload(id)?;
                 continue;
             }
-            self.follow(id, outcome, before, MailKey {
-                origin: Position::new(self.partition, seq),
-                index: index as u32,
-            })?;
+            self.follow(
+                id,
+                outcome,
+                before,
+                MailKey { origin: Position::new(self.partition, seq), index: index as u32 },
+            )?;
             if let Outcome::Fact(fact) = outcome {
                 let fact = fact.clone();
                 self.changes.push((seq, Change::Fact { entity: id, timeline, fact }));
@@ -922,7 +923,8 @@ impl Fold {
             self.requested.remove(&(id, key.clone()));
             self.under_way.remove(&(id, key));
         }
-        let to_them: Vec<_> = self.own.mail.iter().filter(|(_, (to, _))| *to == id).map(|(k, _)| *k).collect();
+        let to_them: Vec<_> =
+            self.own.mail.iter().filter(|(_, (to, _))| *to == id).map(|(k, _)| *k).collect();
         for key in to_them {
             self.own.mail.remove(&key);
         }
@@ -972,8 +974,7 @@ impl Fold {
     /// Folds one entity again from its checkpoint and its trail.
     fn reload(&mut self, id: EntityId) -> Result<(), FoldError> {
         let Some(cached) = self.entities.remove(&id) else { return Ok(()) };
-        let (stamp, entity) =
-            self.base.entity(&self.keys, id)?.unwrap_or_else(|| (0, Entity::new(id)));
+        let (stamp, entity) = self.base.entity(&self.keys, id)?.unwrap_or_else(|| (0, Entity::new(id)));
         let trail: Trail = cached.trail.into_iter().filter(|(seq, _)| *seq > stamp).collect();
         let entity = self.refold(entity, &trail)?;
         self.entities.insert(id, Cached { entity, trail, dirty: cached.dirty, used: cached.used });
@@ -1026,8 +1027,11 @@ impl Fold {
             _ => (TimelineId::LIVE, Vec::new()),
         };
         if let Some(pending) = seq.checked_sub(self.pending_from).and_then(|n| self.pending.get(n as usize)) {
-            let entry = Entry::decode(pending)
-                .map_err(|source| HistoryError::Codec { log: "journal", seq, source })?;
+            let entry = Entry::decode(pending).map_err(|source| HistoryError::Codec {
+                log: "journal",
+                seq,
+                source,
+            })?;
             return Ok(read(entry));
         }
         Ok(self.logs.journal(seq, read)?)
@@ -1126,7 +1130,8 @@ impl Fold {
         if self.entities.len() > self.cache_max {
             // What was not used since the last round goes first.
             let round = self.round;
-            self.entities.retain(|_, cached| cached.dirty || !cached.trail.is_empty() || cached.used >= round);
+            self.entities
+                .retain(|_, cached| cached.dirty || !cached.trail.is_empty() || cached.used >= round);
             if self.entities.len() > self.cache_max {
                 self.entities.retain(|_, cached| cached.dirty || !cached.trail.is_empty());
             }
@@ -1339,10 +1344,8 @@ fn unreadable_mail() -> MailBody {
 
 /// An entry that no longer borrows the reader's buffer.
 fn into_owned(entry: Entry<'_>) -> Entry<'static> {
-    let sealed = |body: model::Sealed<'_>| model::Sealed {
-        key: body.key,
-        bytes: Cow::Owned(body.bytes.into_owned()),
-    };
+    let sealed =
+        |body: model::Sealed<'_>| model::Sealed { key: body.key, bytes: Cow::Owned(body.bytes.into_owned()) };
     match entry {
         Entry::Applied { first, count, duplicates } => Entry::Applied { first, count, duplicates },
         Entry::Command { entity, at, request, body } => {

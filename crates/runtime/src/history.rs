@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use model::codec::Stored;
-use model::{Cause, EntityId, Entry, Event, IntakeRecord, Outcome, RecordKind, RejectedBody, SkipReason, Time, TimelineId};
+use model::{
+    Cause, EntityId, Entry, Event, IntakeRecord, Outcome, RecordKind, RejectedBody, SkipReason, Time,
+    TimelineId,
+};
 use store::{Keys, OpenError};
 
 use crate::logs::{HistoryError, Logs, open_outcomes};
@@ -24,11 +27,30 @@ pub struct AppliedEvent {
 pub enum Item {
     Applied(Box<AppliedEvent>),
     /// Applied once, and erased since.
-    Erased { journal_seq: u64, intake_seq: u64 },
+    Erased {
+        journal_seq: u64,
+        intake_seq: u64,
+    },
     /// What could not be taken, with its own text.
-    Rejected { journal_seq: u64, intake_seq: u64, source: String, received_at: Time, body: RejectedBody<'static> },
-    Skipped { journal_seq: u64, intake_seq: u64, reason: SkipReason },
-    Decided { journal_seq: u64, entity: EntityId, cause: Cause, at: Time, outcomes: Vec<Outcome> },
+    Rejected {
+        journal_seq: u64,
+        intake_seq: u64,
+        source: String,
+        received_at: Time,
+        body: RejectedBody<'static>,
+    },
+    Skipped {
+        journal_seq: u64,
+        intake_seq: u64,
+        reason: SkipReason,
+    },
+    Decided {
+        journal_seq: u64,
+        entity: EntityId,
+        cause: Cause,
+        at: Time,
+        outcomes: Vec<Outcome>,
+    },
 }
 
 impl Item {
@@ -113,11 +135,8 @@ impl History {
 
 fn read_input(keys: &Keys, record: &IntakeRecord<'_>, intake_seq: u64, journal_seq: u64) -> Item {
     let header = &record.header;
-    let unreadable = |why: String| Item::Skipped {
-        journal_seq,
-        intake_seq,
-        reason: SkipReason::Unreadable(why),
-    };
+    let unreadable =
+        |why: String| Item::Skipped { journal_seq, intake_seq, reason: SkipReason::Unreadable(why) };
     let body = match keys.open_sealed(&record.body) {
         Ok(body) => body,
         Err(OpenError::Erased) => return Item::Erased { journal_seq, intake_seq },

@@ -59,8 +59,7 @@ impl Intake {
     ) -> (Self, IntakeWriter) {
         let (to_writer, submissions) = bounded(QUEUE_SUBMISSIONS);
         let counts = Arc::new(IntakeCounts::default());
-        let writer =
-            IntakeWriter { log, keys, submissions, counts: counts.clone(), advanced, on_unknown };
+        let writer = IntakeWriter { log, keys, submissions, counts: counts.clone(), advanced, on_unknown };
         (Intake { to_writer, counts, queue_bytes }, writer)
     }
 

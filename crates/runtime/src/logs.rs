@@ -17,9 +17,15 @@ pub enum HistoryError {
 
 /// The two logs of a partition, to read.
 pub enum Logs {
-    Disk { intake: LogReader, journal: LogReader },
+    Disk {
+        intake: LogReader,
+        journal: LogReader,
+    },
     /// Encoded entries by sequence, the first at index 0. For simulations.
-    Memory { intake: Vec<Vec<u8>>, journal: Vec<Vec<u8>> },
+    Memory {
+        intake: Vec<Vec<u8>>,
+        journal: Vec<Vec<u8>>,
+    },
 }
 
 impl Logs {
@@ -34,8 +40,11 @@ impl Logs {
             Logs::Disk { intake, .. } => intake.read(seq)?.ok_or(missing)?.body,
             Logs::Memory { intake, .. } => intake.get(seq as usize - 1).ok_or(missing)?,
         };
-        let record = IntakeRecord::decode(bytes)
-            .map_err(|source| HistoryError::Codec { log: "intake", seq, source })?;
+        let record = IntakeRecord::decode(bytes).map_err(|source| HistoryError::Codec {
+            log: "intake",
+            seq,
+            source,
+        })?;
         Ok(with(record))
     }
 

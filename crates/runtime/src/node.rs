@@ -16,11 +16,12 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use model::codec::Stored;
 use model::{
-    Command, Dedupe, DedupeHash, Effect, EffectResult, EntityId, Event, Identifier, IntakeHeader, IntakeRecord,
-    KeyId, Outcome, PartitionId, RecordKind, RejectedBody, Time, TimelineId,
+    Command, Dedupe, DedupeHash, Effect, EffectResult, EntityId, Event, Identifier, IntakeHeader,
+    IntakeRecord, KeyId, Outcome, PartitionId, RecordKind, RejectedBody, Time, TimelineId,
 };
 use store::{
-    Checkpoint, CommitError, Disk, Durable, Keys, LogReader, LogWriter, OpenStoreError, State, Store, StoreOptions,
+    Checkpoint, CommitError, Disk, Durable, Keys, LogReader, LogWriter, OpenStoreError, State, Store,
+    StoreOptions,
 };
 use views::{Change, Reader, Views};
 
@@ -85,14 +86,26 @@ pub enum NodeError {
 }
 
 enum Request {
-    Command { entity: EntityId, command: Command, answer: Sender<Vec<Outcome>> },
+    Command {
+        entity: EntityId,
+        command: Command,
+        answer: Sender<Vec<Outcome>>,
+    },
     Publish(Box<engine::Reference>),
     Ask(Box<dyn FnOnce(&mut Fold) + Send>),
-    Settle { entity: EntityId, key: String, result: EffectResult },
+    Settle {
+        entity: EntityId,
+        key: String,
+        result: EffectResult,
+    },
     /// Answer once every input that is durable now has counted and the views show it.
-    Drain { answer: Sender<()> },
+    Drain {
+        answer: Sender<()>,
+    },
     CheckpointDone(u64),
-    Checkpoint { answer: Sender<()> },
+    Checkpoint {
+        answer: Sender<()>,
+    },
     Stop,
 }
 
@@ -160,7 +173,8 @@ impl Node {
             notes.push("views: behind the checkpoint; both are folded again".to_owned());
             store = store.reset_state()?;
         }
-        let Store { layout, keys, intake: intake_log, journal: journal_log, state, state_seq, lock, .. } = store;
+        let Store { layout, keys, intake: intake_log, journal: journal_log, state, state_seq, lock, .. } =
+            store;
         let keys = Arc::new(keys);
         let state = Arc::new(state);
         let (intake_reader, journal_reader) = (intake_log.reader(), journal_log.reader());
@@ -170,8 +184,7 @@ impl Node {
         };
         let logs = Logs::Disk { intake: intake_reader, journal: journal_reader };
         let base = Base::Checkpoint(state.clone());
-        let mut fold =
-            Fold::new(PARTITION, keys.clone(), base, state_seq, logs, options.cache_entities)?;
+        let mut fold = Fold::new(PARTITION, keys.clone(), base, state_seq, logs, options.cache_entities)?;
         replay(&mut fold, &mut views, &state, state_seq, journal_end, &options)?;
         let intake_durable = intake_log.durable();
         let (requests, incoming) = unbounded();
@@ -392,8 +405,11 @@ impl Node {
         // crash in between is finished at the next start.
         self.checkpoint()?;
         let keys = self.ask(Fold::take_erased_keys)?;
-        crate::erasure::register(&self.layout, &keys)
-            .map_err(|(path, source)| NodeError::Io { doing: "write", path, source })?;
+        crate::erasure::register(&self.layout, &keys).map_err(|(path, source)| NodeError::Io {
+            doing: "write",
+            path,
+            source,
+        })?;
         self.keys.destroy(&keys).unwrap_or_else(|error| end_process(&error));
         Ok(cluster)
     }

@@ -35,12 +35,7 @@ pub(crate) fn profile_row(customer: &Customer) -> Change {
 }
 
 /// What an outcome made of an effect; `at` is the live clock.
-pub(crate) fn effect_change(
-    entity: EntityId,
-    record: &EffectRecord,
-    outcome: &Outcome,
-    at: Time,
-) -> Change {
+pub(crate) fn effect_change(entity: EntityId, record: &EffectRecord, outcome: &Outcome, at: Time) -> Change {
     let effect = &record.effect;
     let detail = match outcome {
         Outcome::EffectSuppressed { reason, .. } => Some(reason.clone()),

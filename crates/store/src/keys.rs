@@ -101,9 +101,7 @@ impl Keys {
         let mut bytes = vec![0; len];
         file.read_exact_at(&mut bytes, 0).map_err(io_error("read", &path))?;
         let damaged = |detail: String| KeyError::Damaged { path: path.clone(), detail };
-        let derive = |purpose: &str| {
-            blake3::derive_key(&format!("inyeon 2026 {purpose} {store_id}"), master)
-        };
+        let derive = |purpose: &str| blake3::derive_key(&format!("inyeon 2026 {purpose} {store_id}"), master);
         let wrapping = key(&derive("subject key wrapping"));
         let mut slots = Slots {
             wrapped: Vec::new(),
@@ -186,7 +184,11 @@ impl Keys {
 
     /// The hash by which an identifier is looked up.
     pub fn hash_identifier(&self, identifier: &Identifier<'_>) -> IdentifierHash {
-        IdentifierHash(self.hash(&[b"identifier", identifier.type_name().as_bytes(), identifier.value().as_bytes()]))
+        IdentifierHash(self.hash(&[
+            b"identifier",
+            identifier.type_name().as_bytes(),
+            identifier.value().as_bytes(),
+        ]))
     }
 
     /// The hash by which a message is recognised; the parts are kept apart.
@@ -285,7 +287,8 @@ impl Keys {
                 .filter(|number| !used.contains(number))
                 .collect();
             let cell = |n: usize| slot(&slots.subjects[n], slots.wrapped[n].as_ref());
-            let cells: Vec<_> = slots.assigned.iter().map(|number| (*number, cell(*number as usize - 1))).collect();
+            let cells: Vec<_> =
+                slots.assigned.iter().map(|number| (*number, cell(*number as usize - 1))).collect();
             let new: Vec<u8> = (durable..slots.wrapped.len()).flat_map(cell).collect();
             (cells, new, spares)
         };

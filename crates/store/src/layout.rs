@@ -169,9 +169,8 @@ impl Store {
         check_parts(&layout)?;
         let keys = Keys::open(&disk, &layout.keys(), &master, &description.store_id)?;
         let partition = PartitionId(0);
-        let open = |kind| {
-            LogWriter::open(&disk, &layout.log(kind, partition), kind, partition, options.log.clone())
-        };
+        let open =
+            |kind| LogWriter::open(&disk, &layout.log(kind, partition), kind, partition, options.log.clone());
         let mut notes = Vec::new();
         let intake = open(LogKind::Intake)?;
         let journal = open(LogKind::Journal)?;
@@ -242,7 +241,10 @@ fn check_parts(layout: &Layout) -> Result<(), OpenStoreError> {
     }
     let keys = layout.keys();
     let parts = logs.iter().chain([&keys]);
-    match parts.into_iter().find(|part| fs::read_dir(part).is_ok_and(|mut dir| dir.next().is_none()) || !part.exists()) {
+    match parts
+        .into_iter()
+        .find(|part| fs::read_dir(part).is_ok_and(|mut dir| dir.next().is_none()) || !part.exists())
+    {
         Some(missing) if in_use => Err(OpenStoreError::MissingPart { path: missing.clone() }),
         _ => Ok(()),
     }
@@ -297,8 +299,7 @@ fn describe(layout: &Layout, options: &StoreOptions) -> Result<(StoreFormat, [u8
 /// Writes a small file so that after a crash it is there whole or not at all.
 fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let temporary = path.with_extension("new");
-    let mut file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&temporary, path)?;

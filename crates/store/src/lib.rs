@@ -14,7 +14,9 @@ mod state;
 
 pub use disk::Disk;
 pub use keys::{KeyError, Keys, OpenError};
-pub use layout::{Layout, parse_key, LockError, OpenStoreError, Store, StoreFormat, StoreOptions, destroyed_register};
+pub use layout::{
+    Layout, LockError, OpenStoreError, Store, StoreFormat, StoreOptions, destroyed_register, parse_key,
+};
 pub use log::{
     CommitError, Damage, DamageKind, Durable, Frame, LogError, LogOptions, LogReader, LogWriter, Opened,
     SegmentInfo, copy_sound_frames, scan_segment,

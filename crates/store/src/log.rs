@@ -387,19 +387,13 @@ impl LogWriter {
     }
 
     fn rotate(&mut self) -> Result<(), CommitError> {
-        let segment = create_segment(
-            &self.disk,
-            &self.dir,
-            self.kind,
-            self.partition,
-            self.next_seq,
-            self.last_crc,
-        )
-        .map_err(|error| match error {
-            LogError::Io { doing: SYNC, path, source } => CommitError::Unknown { path, source },
-            LogError::Io { path, source, .. } => CommitError::NotWritten { path, source },
-            LogError::Damaged(_) | LogError::Newer { .. } => unreachable!("creating reads nothing"),
-        })?;
+        let segment =
+            create_segment(&self.disk, &self.dir, self.kind, self.partition, self.next_seq, self.last_crc)
+                .map_err(|error| match error {
+                    LogError::Io { doing: SYNC, path, source } => CommitError::Unknown { path, source },
+                    LogError::Io { path, source, .. } => CommitError::NotWritten { path, source },
+                    LogError::Damaged(_) | LogError::Newer { .. } => unreachable!("creating reads nothing"),
+                })?;
         self.file = segment.file.clone();
         self.path = segment.info.path.clone();
         self.offset = SEGMENT_HEADER as u64;
@@ -487,7 +481,12 @@ fn parse_frame(bytes: &[u8], kind: LogKind) -> Result<(u64, u32, u32, &[u8]), St
     Ok((u64_at(bytes, 8), u32_at(bytes, 16), crc, body))
 }
 
-fn segment_header(kind: LogKind, partition: PartitionId, first_seq: u64, prev_crc: u32) -> [u8; SEGMENT_HEADER] {
+fn segment_header(
+    kind: LogKind,
+    partition: PartitionId,
+    first_seq: u64,
+    prev_crc: u32,
+) -> [u8; SEGMENT_HEADER] {
     let mut header = [0; SEGMENT_HEADER];
     header[0..8].copy_from_slice(&SEGMENT_MAGIC);
     header[8] = FORMAT;
@@ -542,7 +541,8 @@ pub(crate) fn has_entries(dir: &Path) -> Result<bool, LogError> {
         return Ok(false);
     }
     let paths = segment_paths(dir)?;
-    Ok(paths.len() > 1 || !paths.iter().map(|path| is_bare(path)).collect::<Result<Vec<_>, _>>()?.iter().all(|bare| *bare))
+    Ok(paths.len() > 1
+        || !paths.iter().map(|path| is_bare(path)).collect::<Result<Vec<_>, _>>()?.iter().all(|bare| *bare))
 }
 
 fn is_bare(path: &Path) -> Result<bool, LogError> {

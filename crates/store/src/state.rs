@@ -2,6 +2,7 @@
 //! messages seen. On fjall; each checkpoint is one atomic batch that carries the journal position it reflects.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -102,9 +103,17 @@ impl State {
     pub fn open(path: &Path, journal_end: u64, snapshots: u32) -> Result<StateOpened, StateError> {
         let mut dropped = None;
         if path.exists() {
-            // The key-value store panics on some damages to its files.
-            let opened = catch_unwind(|| Self::try_open(path, journal_end, snapshots));
-            match opened.unwrap_or_else(|_| Err("it is damaged".to_owned())) {
+            // On some damages to its files the key-value store panics, or asks for so much memory that the process
+            // ends: tries are counted beside it, and after the second that did not return it is given up.
+            let tries = path.with_extension("opening");
+            let opened = if count_try(&tries) > 2 {
+                Err("opening it ended the process twice".to_owned())
+            } else {
+                catch_unwind(|| Self::try_open(path, journal_end, snapshots))
+                    .unwrap_or_else(|_| Err("it is damaged".to_owned()))
+            };
+            let _ = std::fs::remove_file(&tries);
+            match opened {
                 Ok((state, journal_seq)) => return Ok(StateOpened { state, journal_seq, dropped: None }),
                 Err(why) => dropped = Some(why),
             }
@@ -154,7 +163,8 @@ impl State {
             }
             return Ok((state, 0));
         };
-        let number = |at: usize| meta.get(at..at + 8).map(|b| u64::from_le_bytes(b.try_into().expect("eight")));
+        let number =
+            |at: usize| meta.get(at..at + 8).map(|b| u64::from_le_bytes(b.try_into().expect("eight")));
         let (Some(format), Some(journal_seq)) = (number(0), number(8)) else {
             return Err("an unreadable position".to_owned());
         };
@@ -283,10 +293,7 @@ impl State {
     }
 
     /// Every entity that has a checkpoint, in the order of ids.
-    pub fn entities(
-        &self,
-        mut each: impl FnMut(EntityId, &[u8]),
-    ) -> Result<(), StateError> {
+    pub fn entities(&self, mut each: impl FnMut(EntityId, &[u8])) -> Result<(), StateError> {
         for row in self.entities.iter() {
             let (key, value) = row.into_inner().map_err(|e| self.failed(e))?;
             if let (Some(id), Some(snapshot)) = (EntityId::from_key(&key), value.get(8..)) {
@@ -342,4 +349,14 @@ impl State {
 
 fn list(days: &BTreeMap<i64, Keyspace>) -> Vec<u8> {
     days.keys().flat_map(|day| day.to_le_bytes()).collect()
+}
+
+/// Adds one to the tries and says how many there were; none where they cannot be counted.
+fn count_try(tries: &Path) -> u64 {
+    let count = || -> std::io::Result<u64> {
+        let mut file = std::fs::OpenOptions::new().create(true).append(true).open(tries)?;
+        file.write_all(b".")?;
+        Ok(file.metadata()?.len())
+    };
+    count().unwrap_or_default()
 }

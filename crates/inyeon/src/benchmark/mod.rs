@@ -162,13 +162,8 @@ impl Intake<'_> {
     fn parse_only(&self, plan: &Plan) -> Result<Outcome, Failure> {
         async fn single(body: Bytes) -> axum::Json<Value> {
             let text = std::str::from_utf8(&body).unwrap_or_default();
-            let parsed = segment::parse(
-                text,
-                Some(EventKind::Track),
-                Outer::default(),
-                model::Time(0),
-                String::new,
-            );
+            let parsed =
+                segment::parse(text, Some(EventKind::Track), Outer::default(), model::Time(0), String::new);
             let id = match &parsed {
                 Parsed::Event { event, .. } => event.message_id.to_string(),
                 Parsed::Refused(refused) => refused.detail.clone(),
@@ -179,8 +174,10 @@ impl Intake<'_> {
             let text = std::str::from_utf8(&body).unwrap_or_default();
             let taken = serde_json::from_str::<Batch<'_>>(text).map_or(0, |batch| {
                 let outer = batch.outer();
-                let parsed =
-                    batch.batch.iter().map(|raw| segment::parse(raw.get(), None, outer, model::Time(0), String::new));
+                let parsed = batch
+                    .batch
+                    .iter()
+                    .map(|raw| segment::parse(raw.get(), None, outer, model::Time(0), String::new));
                 parsed.filter(|parsed| matches!(parsed, Parsed::Event { .. })).count()
             });
             axum::Json(json!({ "success": true, "accepted": taken, "rejected": 0, "errors": [] }))
@@ -188,7 +185,8 @@ impl Intake<'_> {
         let (listener, address) = http::bind("127.0.0.1:0")?;
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let serving = std::thread::spawn(move || -> std::io::Result<()> {
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+            let runtime =
+                tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
             runtime.block_on(async {
                 let router = Router::new().route("/v1/track", post(single)).route("/v1/batch", post(batch));
                 let listener = tokio::net::TcpListener::from_std(listener)?;

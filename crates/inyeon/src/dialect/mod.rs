@@ -86,9 +86,10 @@ pub fn seal(node: &Node, origin: Origin<'_>, parsed: &Parsed<'_>) -> Result<Vec<
             node.seal_event(origin.source, TimelineId::LIVE, origin.received_at, dedupe, event)
         }
         Parsed::Refused(refused) => {
-            let subject = refused.subject.as_ref().map(|(user, id)| {
-                if *user { Identifier::User(id) } else { Identifier::Anonymous(id) }
-            });
+            let subject = refused
+                .subject
+                .as_ref()
+                .map(|(user, id)| if *user { Identifier::User(id) } else { Identifier::Anonymous(id) });
             // A retry of a refused event is one dead letter, not many.
             let dedupe = match &refused.message_id {
                 Some(id) => Dedupe::Client(node.keys.hash_message(&format!("refused {}", origin.source), id)),

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 
 use model::{Event, EventKind, Time};
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::{Code, Parsed, Refused};

@@ -174,11 +174,7 @@ fn overloaded(app: &App, headers: &HeaderMap, error: &IntakeError) -> Response {
 
 /// The body as text, unpacked where it is packed.
 #[allow(clippy::result_large_err, reason = "the error is the answer itself, made once")]
-fn text_of(
-    app: &App,
-    headers: &HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Text, Response> {
+fn text_of(app: &App, headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Text, Response> {
     let too_large = || {
         let values = [("limit", BODY_BYTES_MAX.to_string())];
         refusal(app, headers, StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", &values)
@@ -188,7 +184,8 @@ fn text_of(
         Err(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => return Err(too_large()),
         Err(_) => return Err(refusal(app, headers, StatusCode::BAD_REQUEST, "body_unreadable", &[])),
     };
-    let packed = headers.get(header::CONTENT_ENCODING).is_some_and(|e| e.as_bytes().eq_ignore_ascii_case(b"gzip"));
+    let packed =
+        headers.get(header::CONTENT_ENCODING).is_some_and(|e| e.as_bytes().eq_ignore_ascii_case(b"gzip"));
     let body = if packed {
         let mut unpacked = Vec::new();
         let mut reader = flate2::read::GzDecoder::new(&body[..]).take(BODY_BYTES_MAX as u64 + 1);
@@ -219,11 +216,7 @@ impl Text {
 
 /// Whose write key came with the request: as the user name of Basic authentication (the colon may be missing) or in
 /// the body.
-fn source_of(
-    app: &App,
-    headers: &HeaderMap,
-    in_body: impl FnOnce() -> Option<String>,
-) -> Option<Arc<str>> {
+fn source_of(app: &App, headers: &HeaderMap, in_body: impl FnOnce() -> Option<String>) -> Option<Arc<str>> {
     let basic = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
         let encoded = value.strip_prefix("Basic ").or_else(|| value.strip_prefix("basic "))?;
         let decoded = base64::engine::general_purpose::STANDARD.decode(encoded.trim()).ok()?;

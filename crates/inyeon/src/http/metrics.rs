@@ -32,10 +32,16 @@ pub(super) async fn page(State(app): State<Arc<App>>) -> String {
     let (node, intake) = (app.node.counts(), app.node.intake_counts());
     let mut text = String::new();
     let mut line = |name: &str, kind: &str, help: &str, value: u64| {
-        let _ = write!(text, "# HELP inyeon_{name} {help}\n# TYPE inyeon_{name} {kind}\ninyeon_{name} {value}\n");
+        let _ =
+            write!(text, "# HELP inyeon_{name} {help}\n# TYPE inyeon_{name} {kind}\ninyeon_{name} {value}\n");
     };
     line("events_received_total", "counter", "Events that reached the intake.", get(&app.seen.received));
-    line("events_refused_total", "counter", "Events refused by name and kept as dead letters.", get(&app.seen.refused));
+    line(
+        "events_refused_total",
+        "counter",
+        "Events refused by name and kept as dead letters.",
+        get(&app.seen.refused),
+    );
     line("requests_turned_away_total", "counter", "Requests answered 503.", get(&app.seen.turned_away));
     line("intake_accepted_total", "counter", "Records made durable.", get(&intake.accepted));
     line("intake_commits_total", "counter", "Group commits of the intake log.", get(&intake.commits));

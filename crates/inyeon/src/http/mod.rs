@@ -13,8 +13,8 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use rustc_hash::FxHashMap;
 use runtime::Node;
+use rustc_hash::FxHashMap;
 use serde_json::json;
 
 use crate::dialect::segment::BODY_BYTES_MAX;
@@ -36,7 +36,11 @@ pub struct App {
 }
 
 impl App {
-    pub fn new(node: Arc<Node>, trial_key: Option<&str>, control_token: String) -> Result<Arc<App>, crate::error::Failure> {
+    pub fn new(
+        node: Arc<Node>,
+        trial_key: Option<&str>,
+        control_token: String,
+    ) -> Result<Arc<App>, crate::error::Failure> {
         let app = Arc::new(App {
             node,
             write_keys: ArcSwap::default(),
@@ -79,7 +83,9 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/v1/batch", post(intake::batch))
         .route("/v1/import", post(intake::batch));
     for kind in model::EventKind::ALL {
-        let one = move |state: State<Arc<App>>, headers: HeaderMap, body| intake::single(state, kind, headers, body);
+        let one = move |state: State<Arc<App>>, headers: HeaderMap, body| {
+            intake::single(state, kind, headers, body)
+        };
         router = router.route(&format!("/v1/{}", kind.name()), post(one));
     }
     router

@@ -103,7 +103,11 @@ fn every_command_answers_alike_beside_a_server_and_without_one() {
         assert_eq!((beside.code, beside.stderr.as_str()), (Some(0), ""), "{what}");
         assert_eq!(beside.stdout, without.stdout, "{what}");
         assert_eq!((without.code, without.stderr.as_str()), (Some(0), ""), "{what}");
-        assert!(!beside.stdout.trim().is_empty() && !beside.stdout.contains("{ $"), "{what}: {}", beside.stdout);
+        assert!(
+            !beside.stdout.trim().is_empty() && !beside.stdout.contains("{ $"),
+            "{what}: {}",
+            beside.stdout
+        );
     }
     // They say what was sent, not only the same.
     let report = home.json(&["report", "promises"]);
@@ -254,17 +258,18 @@ fn a_table_is_imported_beside_a_running_server_once_for_ever() {
     served.stop().in_order();
     assert_eq!(counts(&home.json(&arguments)), [json!(2), json!(0), json!(2), json!(1)]);
     let export = home.export();
-    let of: Vec<(&str, u64)> = export
-        .iter()
-        .map(|e| (e["source"].as_str().unwrap(), e["timeline"].as_u64().unwrap()))
-        .collect();
+    let of: Vec<(&str, u64)> =
+        export.iter().map(|e| (e["source"].as_str().unwrap(), e["timeline"].as_u64().unwrap())).collect();
     assert_eq!(of, [("trial", 0), ("import:till", 1), ("import:till", 1)]);
     assert_eq!(export[1]["timestamp"], "2026-01-01T01:00:00Z");
     let letters = home.json(&["dead-letters", "list"]);
     assert_eq!(letters.as_array().unwrap().len(), 1, "{letters}");
     assert!(letters[0]["raw"].as_str().unwrap().contains("yesterday"));
     let profile = home.json(&["profile", "show", "a"]);
-    assert_eq!((&profile["profile"]["event_count"], profile["orders"].as_array().unwrap().len()), (&json!(2), 1));
+    assert_eq!(
+        (&profile["profile"]["event_count"], profile["orders"].as_array().unwrap().len()),
+        (&json!(2), 1)
+    );
 }
 
 #[test]
@@ -353,13 +358,17 @@ fn the_doctor_names_the_flipped_byte_and_salvages_the_rest() {
     for (lang, word) in [("en", "byte"), ("ko", "손상")] {
         let said = home.say(&["--lang", lang, "doctor"]);
         assert_eq!(said.code, Some(4));
-        let names = said.stdout.contains(segment.to_str().unwrap()) && said.stdout.contains(&offset.to_string());
+        let names =
+            said.stdout.contains(segment.to_str().unwrap()) && said.stdout.contains(&offset.to_string());
         assert!(names && said.stdout.contains(word), "{said:?}");
     }
     // Nobody opens it by mistake.
     for arguments in [&["status"][..], &["report", "promises"], &["events", "export"], &["keys", "list"]] {
         let refused = home.run(arguments);
-        assert!(refused.refused(4).contains("store-damaged") && refused.stderr.contains("doctor"), "{refused:?}");
+        assert!(
+            refused.refused(4).contains("store-damaged") && refused.stderr.contains("doctor"),
+            "{refused:?}"
+        );
     }
     let refused = Start::new(&home.dir()).run().err().expect("a damaged store is not served");
     assert_eq!(refused.status.code(), Some(4));
@@ -382,9 +391,16 @@ fn the_doctor_names_the_flipped_byte_and_salvages_the_rest() {
 fn failures_have_their_exit_codes() {
     let home = Home::new();
     // Nothing there, and asking makes nothing.
-    for arguments in [&["status"][..], &["report", "promises"], &["events", "export"], &["tail"], &["doctor"],
-        &["backup", "create", "/tmp/nowhere"], &["effects", "off"], &["dead-letters", "list"]]
-    {
+    for arguments in [
+        &["status"][..],
+        &["report", "promises"],
+        &["events", "export"],
+        &["tail"],
+        &["doctor"],
+        &["backup", "create", "/tmp/nowhere"],
+        &["effects", "off"],
+        &["dead-letters", "list"],
+    ] {
         let ran = home.run(arguments);
         assert!(ran.refused(3).contains("no-store"), "{arguments:?}: {ran:?}");
     }
@@ -444,9 +460,12 @@ fn who_stops_reading_hurts_nobody() {
     let dir = home.dir();
     let dir = dir.to_str().unwrap();
     // The first line and no more, as `head -1` reads; the last one would wait for ever.
-    for arguments in [&["events", "export"][..], &["events", "export", "--format", "csv"],
-        &["profile", "show", "u-1", "--timeline", "2000"], &["tail", "--all"]]
-    {
+    for arguments in [
+        &["events", "export"][..],
+        &["events", "export", "--format", "csv"],
+        &["profile", "show", "u-1", "--timeline", "2000"],
+        &["tail", "--all"],
+    ] {
         let mut child = command();
         child.args(["--store", dir]).args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = child.spawn().unwrap();
@@ -458,7 +477,8 @@ fn who_stops_reading_hurts_nobody() {
         assert_eq!((child.wait().unwrap().code(), errors.as_str()), (Some(0), ""), "{arguments:?}");
     }
     // Nobody reads the errors either.
-    for (arguments, code) in [(&["profile", "show", "nobody"][..], 3), (&["frobnicate"], 2), (&["--help"], 0)] {
+    for (arguments, code) in [(&["profile", "show", "nobody"][..], 3), (&["frobnicate"], 2), (&["--help"], 0)]
+    {
         let mut child = command();
         child.args(["--store", dir]).args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = child.spawn().unwrap();

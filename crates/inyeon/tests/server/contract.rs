@@ -24,7 +24,10 @@ pub(crate) fn refused(reply: &Reply, status: u16, code: &str) -> String {
     assert_eq!(body["code"], code, "{body}");
     let message = body["message"].as_str().expect("a message").to_owned();
     assert!(message.len() > 10, "{body}");
-    assert!(!message.contains("{ $") && !message.starts_with("http-") && !message.starts_with("refused-"), "{body}");
+    assert!(
+        !message.contains("{ $") && !message.starts_with("http-") && !message.starts_with("refused-"),
+        "{body}"
+    );
     message
 }
 
@@ -45,14 +48,18 @@ fn every_kind_of_call_is_taken_and_kept_as_it_came() {
     let home = Home::new();
     let served = home.serve();
     let mut connection = served.connect();
-    let base = |id: &str| json!({ "userId": "u-1", "messageId": id, "timestamp": "2026-03-01T09:00:00.000001Z" });
+    let base =
+        |id: &str| json!({ "userId": "u-1", "messageId": id, "timestamp": "2026-03-01T09:00:00.000001Z" });
     let with = |id: &str, more: Value| {
         let mut event = base(id);
         event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         event
     };
     let calls = [
-        ("track", with("k-track", json!({ "event": "주문 보기", "properties": { "a": [1, null, "\u{0}é"] } }))),
+        (
+            "track",
+            with("k-track", json!({ "event": "주문 보기", "properties": { "a": [1, null, "\u{0}é"] } })),
+        ),
         ("identify", with("k-identify", json!({ "traits": { "name": "김하나", "plan": { "tier": 2 } } }))),
         ("page", with("k-page", json!({ "name": "Home", "properties": { "url": "/" } }))),
         ("screen", with("k-screen", json!({ "name": "Start" }))),
@@ -118,7 +125,11 @@ fn bad_events() -> Vec<(&'static str, String, &'static str)> {
         ("nothing", String::new(), "malformed_json"),
         ("two values", r#"{"type":"page","userId":"u"} {}"#.to_owned(), "malformed_json"),
         ("a raw NUL byte", "{\"type\":\"page\",\0\"userId\":\"u\"}".to_owned(), "malformed_json"),
-        ("half a surrogate", r#"{"type":"track","event":"\ud800","userId":"u"}"#.to_owned(), "malformed_json"),
+        (
+            "half a surrogate",
+            r#"{"type":"track","event":"\ud800","userId":"u"}"#.to_owned(),
+            "malformed_json",
+        ),
         ("only brackets", "[".repeat(20_000), "wrong_type"),
         ("a list", "[]".to_owned(), "wrong_type"),
         ("a text", "\"track\"".to_owned(), "wrong_type"),
@@ -126,11 +137,19 @@ fn bad_events() -> Vec<(&'static str, String, &'static str)> {
         ("a number for a name", r#"{"type":"track","event":5,"userId":"u"}"#.to_owned(), "wrong_type"),
         ("an object for an id", r#"{"type":"page","userId":{"a":1}}"#.to_owned(), "wrong_type"),
         ("a fraction for an id", r#"{"type":"page","userId":1.5}"#.to_owned(), "wrong_type"),
-        ("an id past 64 bits", r#"{"type":"page","userId":99999999999999999999999}"#.to_owned(), "wrong_type"),
+        (
+            "an id past 64 bits",
+            r#"{"type":"page","userId":99999999999999999999999}"#.to_owned(),
+            "wrong_type",
+        ),
         ("a boolean for a time", event(r#""timestamp":true"#), "wrong_type"),
         ("nobody", r#"{"type":"track","event":"Seen"}"#.to_owned(), "missing_identifier"),
         ("an empty id", r#"{"type":"track","event":"Seen","userId":""}"#.to_owned(), "missing_identifier"),
-        ("null for an id", r#"{"type":"track","event":"Seen","userId":null}"#.to_owned(), "missing_identifier"),
+        (
+            "null for an id",
+            r#"{"type":"track","event":"Seen","userId":null}"#.to_owned(),
+            "missing_identifier",
+        ),
         ("no event", r#"{"type":"track","userId":"u-1"}"#.to_owned(), "missing_event"),
         ("an unknown type", r#"{"type":"bake","userId":"u-1"}"#.to_owned(), "unknown_type"),
         ("the year 0", event(r#""timestamp":"0000-06-01T00:00:00Z""#), "bad_timestamp"),
@@ -236,7 +255,10 @@ fn strange_but_sound_events_are_taken_whole() {
         assert!(event["properties"] == expected, "{id}");
     }
     let at = |id: &str| export.iter().find(|e| e["messageId"] == id).unwrap()["timestamp"].clone();
-    assert_eq!((at("first"), at("last")), (json!("0001-01-01T00:00:00Z"), json!("9998-12-31T23:59:59.999999Z")));
+    assert_eq!(
+        (at("first"), at("last")),
+        (json!("0001-01-01T00:00:00Z"), json!("9998-12-31T23:59:59.999999Z"))
+    );
     assert_eq!(home.json(&["dead-letters", "list"]), json!([]));
     served.stop().in_order();
 }
@@ -255,9 +277,9 @@ fn a_batch_answers_event_by_event() {
     let answer = taken(&connection.post("/v1/batch", &body).unwrap());
     assert_eq!((&answer["accepted"], &answer["rejected"]), (&json!(4), &json!(4)));
     let errors = answer["errors"].as_array().unwrap();
-    let told: Vec<_> = errors.iter().map(|e| (e["index"].as_u64().unwrap(), e["code"].as_str().unwrap())).collect();
-    let expected =
-        [(1, "missing_event"), (3, "wrong_type"), (5, "unknown_type"), (7, "missing_identifier")];
+    let told: Vec<_> =
+        errors.iter().map(|e| (e["index"].as_u64().unwrap(), e["code"].as_str().unwrap())).collect();
+    let expected = [(1, "missing_event"), (3, "wrong_type"), (5, "unknown_type"), (7, "missing_identifier")];
     assert_eq!(told, expected);
     assert_eq!(errors[0]["messageId"], "bad-1");
     assert!(errors.iter().all(|e| e["message"].as_str().is_some_and(|m| m.len() > 10)));
@@ -278,7 +300,9 @@ fn a_batch_answers_event_by_event() {
     assert_eq!(raws.iter().filter(|raw| **raw == "5").count(), 2);
 
     // No batch at all.
-    for body in ["{", "[]", "5", "", r#"{"batch":5}"#, r#"{"batch":[{]}"#, r#"{"events":[]}"#, r#"{"batch":null}"#] {
+    for body in
+        ["{", "[]", "5", "", r#"{"batch":5}"#, r#"{"batch":[{]}"#, r#"{"events":[]}"#, r#"{"batch":null}"#]
+    {
         let reply = connection.request("POST", "/v1/batch", &[], body.as_bytes()).unwrap();
         refused(&reply, 400, "malformed_json");
     }
@@ -297,7 +321,8 @@ fn a_dead_letter_that_can_be_mended_goes_in_again() {
     refused(&connection.post("/v1/batch", &event).unwrap(), 400, "malformed_json");
     refused(&connection.post("/v1/track", &json!({ "userId": "u-1" })).unwrap(), 400, "missing_event");
     // An input on which the fold panics (a build with faults has one) stops nobody.
-    let poison = json!({ "type": "track", "event": "inyeon.fault.panic", "userId": "u-1", "messageId": "poison" });
+    let poison =
+        json!({ "type": "track", "event": "inyeon.fault.panic", "userId": "u-1", "messageId": "poison" });
     taken(&connection.post("/v1/track", &poison).unwrap());
     taken(&connection.post("/v1/track", &track("u-1", "neighbour")).unwrap());
     let letters = home.json(&["dead-letters", "list"]);
@@ -350,7 +375,8 @@ fn who_may_write_is_known_by_the_key() {
         if let Some(key) = body_key {
             body["writeKey"] = json!(key);
         }
-        let headers: Vec<(&str, &str)> = authorization.map(|value| ("authorization", value)).into_iter().collect();
+        let headers: Vec<(&str, &str)> =
+            authorization.map(|value| ("authorization", value)).into_iter().collect();
         connection.request("POST", path, &headers, body.to_string().as_bytes()).unwrap()
     };
     let without_colon = format!("Basic {}", STANDARD.encode(&key));
@@ -383,7 +409,8 @@ fn who_may_write_is_known_by_the_key() {
     // A key opens the intake and nothing else.
     for authorization in [basic(&key), format!("Bearer {key}")] {
         let headers = [("authorization", authorization.as_str())];
-        let reply = served.connect_as(None).request("POST", "/v1/control", &headers, br#"{"op":"status"}"#).unwrap();
+        let reply =
+            served.connect_as(None).request("POST", "/v1/control", &headers, br#"{"op":"status"}"#).unwrap();
         assert_eq!(reply.status, 401, "{}", reply.text());
     }
     let export = home.export();
@@ -450,7 +477,11 @@ fn limits_are_the_specifications() {
 
     // Packed well, packed badly, and packed as something else.
     let event = track("u-1", "packed").to_string();
-    taken(&connection.request("POST", "/v1/track", &[("content-encoding", "GZIP")], &gzip(event.as_bytes())).unwrap());
+    taken(
+        &connection
+            .request("POST", "/v1/track", &[("content-encoding", "GZIP")], &gzip(event.as_bytes()))
+            .unwrap(),
+    );
     let good = gzip(event.as_bytes());
     let mut flipped = good.clone();
     let last = flipped.len() - 6;

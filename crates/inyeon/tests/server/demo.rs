@@ -34,7 +34,8 @@ fn the_same_seed_is_the_same_shop_and_its_books_agree_with_the_engine() {
     let korean = run("d", "3", &["--lang", "ko"]);
     for told in [&first, &other, &korean] {
         let (report, world) = (&told["report"], &told["world"]);
-        let by_the_engine = ["kept", "broken", "withdrawn_by_customer", "open"].map(|name| report[name].clone());
+        let by_the_engine =
+            ["kept", "broken", "withdrawn_by_customer", "open"].map(|name| report[name].clone());
         let by_the_world = ["kept", "broken", "withdrawn", "open"].map(|name| world[name].clone());
         assert_eq!(by_the_engine, by_the_world, "{told}");
         assert!(report["n_made"].as_u64().is_some_and(|n| n > 100), "{told}");
@@ -64,7 +65,8 @@ fn the_demo_tells_a_chain_that_can_be_read() {
     let temp = temp();
     let dir = temp.path().join("demo");
     let dir = dir.to_str().unwrap();
-    let arguments = ["demo", "--exit", "--days", "20", "--until", "2026-03-01", "--listen", "127.0.0.1:0", "--dir", dir];
+    let arguments =
+        ["demo", "--exit", "--days", "20", "--until", "2026-03-01", "--listen", "127.0.0.1:0", "--dir", dir];
     for (lang, word) in [("ko", "약속"), ("en", "Promises that fell due")] {
         let mut all = arguments.to_vec();
         all.extend(["--quiet", "--lang", lang]);

@@ -51,7 +51,9 @@ fn a_body_without_end_is_refused_early_and_not_remembered() {
     taken(&served.connect().post("/v1/track", &track("u-1", "before")).unwrap());
     let before = peak_memory(&served);
     let authorization = basic(KEY);
-    let head = |length: &str| format!("POST /v1/batch HTTP/1.1\r\nhost: t\r\nauthorization: {authorization}\r\n{length}\r\n\r\n");
+    let head = |length: &str| {
+        format!("POST /v1/batch HTTP/1.1\r\nhost: t\r\nauthorization: {authorization}\r\n{length}\r\n\r\n")
+    };
     let piece = vec![b' '; 64 << 10];
     let mut chunk = format!("{:x}\r\n", piece.len()).into_bytes();
     chunk.extend_from_slice(&piece);
@@ -67,7 +69,8 @@ fn a_body_without_end_is_refused_early_and_not_remembered() {
         bomb.write_all(&piece).unwrap();
     }
     let bomb = bomb.finish().unwrap();
-    let reply = served.connect().request("POST", "/v1/batch", &[("content-encoding", "gzip")], &bomb).unwrap();
+    let reply =
+        served.connect().request("POST", "/v1/batch", &[("content-encoding", "gzip")], &bomb).unwrap();
     refused(&reply, 413, "body_too_large");
     let grown = peak_memory(&served).saturating_sub(before);
     assert!(grown < 32 << 20, "{grown} bytes more were used");
@@ -130,7 +133,9 @@ fn clients_that_stop_half_way_hurt_nobody() {
         assert!(rest.is_empty() || rest.starts_with("HTTP/1.1 4"), "{half:?}: {rest}");
     }
     let huge_head = format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "y".repeat(1 << 20));
-    for nonsense in ["\r\n\r\n", "GET\r\n\r\n", "\0\u{1}\u{2}\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &huge_head] {
+    for nonsense in
+        ["\r\n\r\n", "GET\r\n\r\n", "\0\u{1}\u{2}\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &huge_head]
+    {
         let connection = served.connect_as(None);
         connection.stream().write_all_of(nonsense.as_bytes());
         let _ = connection.stream().shutdown(Shutdown::Write);
@@ -197,7 +202,8 @@ fn a_full_queue_is_answered_with_503_and_keeps_nothing_by_half() {
                         let batch: Vec<Value> = (0..20).map(|n| track("u-1", &id(n))).collect();
                         let headers = [("accept-language", "ko")];
                         let body = json!({ "batch": batch }).to_string();
-                        let reply = connection.request("POST", "/v1/batch", &headers, body.as_bytes()).unwrap();
+                        let reply =
+                            connection.request("POST", "/v1/batch", &headers, body.as_bytes()).unwrap();
                         if reply.status == 503 {
                             assert!(is_hangul(&refused(&reply, 503, "overloaded")));
                             assert_eq!(reply.header("retry-after"), Some("1"));
@@ -236,7 +242,8 @@ fn metrics(served: &Served) -> BTreeMap<String, f64> {
     assert!(text.ends_with('\n'));
     let (mut helped, mut typed, mut samples) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
     let is_name = |name: &str| {
-        name.starts_with("inyeon_") && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        name.starts_with("inyeon_")
+            && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
     };
     for line in text.lines() {
         let parts: Vec<&str> = line.splitn(4, ' ').collect();

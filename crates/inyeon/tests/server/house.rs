@@ -65,7 +65,8 @@ fn wrong_arrows(crates: &BTreeMap<String, Package>) -> Vec<String> {
             continue;
         };
         // A crate's tests may use the crate itself, with its own features.
-        let others = uses(package, &ALL).into_iter().filter(|other| crates.contains_key(other) && other != name);
+        let others =
+            uses(package, &ALL).into_iter().filter(|other| crates.contains_key(other) && other != name);
         for other in others {
             if floor(&other).is_none_or(|to| to >= from) {
                 wrong.push(format!("{name} -> {other}"));

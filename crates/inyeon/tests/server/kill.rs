@@ -91,7 +91,8 @@ impl Ledger {
     fn tell(&mut self) {
         let at = now();
         let order = format!("o-{}-{}", self.name, self.messages.len());
-        let placed = |due: jiff::Timestamp| json!({ "order_id": order, "promise": { "due": due.to_string() } });
+        let placed =
+            |due: jiff::Timestamp| json!({ "order_id": order, "promise": { "due": due.to_string() } });
         let of_order = json!({ "order_id": order });
         match self.rng.below(10) {
             0 => {
@@ -250,11 +251,8 @@ fn life(number: u64, kills: u64, killed_at: &mut BTreeMap<&'static str, u64>) {
     let home = Home::new();
     let effects = home.path("effects");
     let start = || Start::new(&home.dir()).args(&["--effects-dir", effects.to_str().unwrap()]);
-    let client = Client {
-        ledger: Mutex::new(Ledger::new(number)),
-        told: Condvar::new(),
-        working: Mutex::new(0),
-    };
+    let client =
+        Client { ledger: Mutex::new(Ledger::new(number)), told: Condvar::new(), working: Mutex::new(0) };
     let mut rng = Rng::new(number ^ 0x00C0_FFEE);
     for kill in 0..kills {
         client.ledger.lock().unwrap().budget = ROUND_MESSAGES;
@@ -399,7 +397,8 @@ fn check_effects(home: &Home, dir: &Path) {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|extension| extension == "json") {
             let text = fs::read_to_string(&path).unwrap();
-            let file: Value = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+            let file: Value =
+                serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
             assert!(files.insert(file["key"].as_str().unwrap().to_owned()), "two files of one effect");
         }
     }

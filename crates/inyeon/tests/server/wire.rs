@@ -67,7 +67,8 @@ impl Connection {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> io::Result<Reply> {
-        let mut head = format!("{method} {path} HTTP/1.1\r\nhost: test\r\ncontent-length: {}\r\n", body.len());
+        let mut head =
+            format!("{method} {path} HTTP/1.1\r\nhost: test\r\ncontent-length: {}\r\n", body.len());
         if let Some(authorization) = &self.authorization
             && !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"))
         {

@@ -1,6 +1,9 @@
 //! The state cache beyond what the conformance suite asks of any backend: what is on its own disk.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 
 use model::{DedupeHash, EntityId, PartitionId};
 use rand::Rng;
@@ -22,19 +25,56 @@ fn checkpoint(seq: u64) -> Checkpoint {
     }
 }
 
-/// Whatever happens to the cache's files: it opens whole, or it is dropped with a reason, or reading it says that it
-/// failed. It never tells a state that was not written.
+const PLACE: &str = "INYEON_TEST_CACHE";
+
+fn write_cache(dir: &Path) {
+    let opened = State::open(dir, 0, 1).unwrap();
+    for seq in 1..=5 {
+        opened.state.commit(checkpoint(seq)).unwrap();
+    }
+}
+
+/// Opens a cache and compares all of it with what was written; says how it was found.
+fn inspect(dir: &Path) -> &'static str {
+    let opened = State::open(dir, 5, 1).unwrap();
+    let seq = opened.journal_seq;
+    if let Some(why) = opened.dropped {
+        assert_eq!(seq, 0, "{why}");
+        assert_eq!(opened.state.entity(entity(1)).unwrap(), None);
+        return "dropped";
+    }
+    // What it says it reflects is what it holds; older is allowed, as it is folded on from there.
+    let read: Result<Vec<_>, _> = (0..20).map(|n| opened.state.entity(entity(n))).collect();
+    let (Ok(rows), Ok(fold)) = (read, opened.state.fold()) else { return "said" };
+    for (n, row) in rows.into_iter().enumerate() {
+        assert_eq!(row, (seq > 0).then(|| (seq, format!("{n}@{seq}").into_bytes())), "row {n}");
+    }
+    assert_eq!(fold, (seq > 0).then(|| seq.to_le_bytes().to_vec()));
+    "whole"
+}
+
+/// The process that opens a damaged cache and may end by it; by itself, it opens a sound one.
+#[test]
+fn child() {
+    if let Some(dir) = std::env::var_os(PLACE) {
+        let found = inspect(Path::new(&dir));
+        return fs::write(Path::new(&dir).with_extension("found"), found).unwrap();
+    }
+    let place = place();
+    let dir = place.path().join("state");
+    write_cache(&dir);
+    assert_eq!(inspect(&dir), "whole");
+    assert!(!dir.with_extension("opening").exists());
+}
+
+/// Whatever happens to the cache's files: it opens whole, or it is dropped, or reading it says that it failed. It
+/// never tells a state that was not written, and a process that it ended starts again soon.
 #[test]
 fn a_damaged_cache_is_dropped_or_says_so() {
     let sample = place();
-    let dir = sample.path().join("state");
-    {
-        let opened = State::open(&dir, 0, 1).unwrap();
-        for seq in 1..=5 {
-            opened.state.commit(checkpoint(seq)).unwrap();
-        }
-    }
-    let (mut whole, mut dropped, mut said) = (0, 0, 0);
+    write_cache(&sample.path().join("state"));
+    let mut found: BTreeMap<String, u64> = BTreeMap::new();
+    let mut ended = 0;
     let mut chance = chance(21);
     let tries = scaled(60, 300, 3_000);
     for n in 0..tries {
@@ -44,45 +84,50 @@ fn a_damaged_cache_is_dropped_or_says_so() {
         let files: Vec<_> =
             files(&dir).into_iter().filter(|file| fs::metadata(file).unwrap().len() > 0).collect();
         let file = &files[chance.random_range(0..files.len())];
-        let len = fs::metadata(file).unwrap().len();
         // The journal of fjall is preallocated; most of it is empty.
-        let within = len.min(4_096);
+        let within = fs::metadata(file).unwrap().len().min(4_096);
         match n % 3 {
             0 => flip(file, chance.random_range(0..within) as usize, chance.random_range(0..8)),
             1 => cut(file, chance.random_range(0..within)),
             _ => fs::remove_file(file).unwrap(),
         }
-        let Ok(opened) = State::open(&dir, 5, 1) else {
-            said += 1;
-            continue;
-        };
-        if opened.dropped.is_some() {
-            assert_eq!(opened.journal_seq, 0);
-            assert_eq!(opened.state.entity(entity(1)).unwrap(), None);
-            dropped += 1;
-            continue;
-        }
-        // What it says it reflects is what it holds; older is allowed, as it is folded on from there.
-        let seq = opened.journal_seq;
-        let read: Result<Vec<_>, _> = (0..20).map(|n| opened.state.entity(entity(n))).collect();
-        match (read, opened.state.fold()) {
-            (Ok(rows), Ok(fold)) if seq > 0 => {
-                for (n, row) in rows.into_iter().enumerate() {
-                    assert_eq!(row, Some((seq, format!("{n}@{seq}").into_bytes())), "{}", file.display());
-                }
-                assert_eq!(fold, Some(seq.to_le_bytes().to_vec()));
-                whole += 1;
+        let mut starts = 0;
+        loop {
+            starts += 1;
+            // Not more memory than a small server has.
+            let run = format!("ulimit -v 8000000; exec {} --exact cases::state::child", this_binary());
+            let status = Command::new("sh").args(["-c", &run]).env(PLACE, &dir).output().unwrap();
+            if status.status.success() {
+                break;
             }
-            (Ok(rows), Ok(_)) => {
-                assert!(rows.iter().all(Option::is_none), "rows without a position");
-                whole += 1;
-            }
-            _ => said += 1,
+            let said = String::from_utf8_lossy(&status.stderr);
+            assert!(said.contains("memory allocation"), "{}, start {starts}: {said}", file.display());
+            assert!(starts < 3, "{} ends every process", file.display());
+            ended += 1;
         }
+        *found.entry(fs::read_to_string(dir.with_extension("found")).unwrap()).or_default() += 1;
     }
-    println!("damaged caches: {whole} whole or older, {dropped} dropped, {said} failed with a word");
-    assert_eq!(whole + dropped + said, tries);
-    assert!(dropped > 0);
+    println!("damaged caches: {tries} tries, {found:?}; {ended} processes ended by them");
+    assert_eq!(found.values().sum::<u64>(), tries);
+    assert!(found["dropped"] > 0);
+}
+
+/// Two processes that were killed while they opened the cache, for whatever reason: it is given up, once.
+#[test]
+fn a_cache_whose_opening_never_ends_is_given_up() {
+    let place = place();
+    let dir = place.path().join("state");
+    write_cache(&dir);
+    fs::write(dir.with_extension("opening"), b".").unwrap();
+    assert_eq!(inspect(&dir), "whole");
+    fs::write(dir.with_extension("opening"), b"..").unwrap();
+    assert_eq!(inspect(&dir), "dropped");
+    write_cache(&dir);
+    assert_eq!(inspect(&dir), "whole");
+}
+
+fn this_binary() -> String {
+    std::env::current_exe().unwrap().display().to_string()
 }
 
 #[test]
