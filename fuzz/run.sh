@@ -11,9 +11,19 @@ export RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-co
 -Cllvm-args=-sanitizer-coverage-trace-compares"
 # With a target named, what runs while building is built without the flags.
 cargo build --release --bins --target "$host"
+# Every stored form that was ever written is a seed; the byte before it tells the target which one it is.
+mkdir -p corpus/record_format
+for file in ../crates/model/tests/golden/*/*.bin; do
+  name=$(basename "$file" .bin)
+  case $name in
+    intake-*) kind='\000' ;; entry-*) kind='\001' ;; outcomes-*) kind='\002' ;; event-*) kind='\003' ;;
+    rejected-*) kind='\004' ;; command-*) kind='\005' ;; *) kind='\006' ;;
+  esac
+  { printf "$kind"; cat "$file"; } >"corpus/record_format/$name"
+done
 for target in segment_parse record_format csv_map; do
   mkdir -p "corpus/$target" "artifacts/$target"
-  cp -n "seeds/$target/"* "corpus/$target/"
+  [ ! -d "seeds/$target" ] || cp "seeds/$target/"* "corpus/$target/"
   echo "== $target, $seconds s"
   log=$(mktemp)
   if ! "target/$host/release/$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=65536 \

@@ -29,7 +29,7 @@ impl Sink for Count {
     }
 }
 
-/// A map, a line of `=`, and a table; the map alone where there is no such line.
+// A map, a line of `=`, and a table; the map alone where there is no such line.
 fuzz_target!(|bytes: &[u8]| {
     const FENCE: &[u8] = b"\n====\n";
     let fence = bytes.windows(FENCE.len()).position(|window| window == FENCE);

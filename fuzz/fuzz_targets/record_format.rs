@@ -25,7 +25,8 @@ fn dir() -> &'static PathBuf {
     DIR.get_or_init(|| {
         let mut builder = tempfile::Builder::new();
         let builder = builder.prefix("inyeon-fuzz-");
-        let dir = builder.tempdir_in("/dev/shm").or_else(|_| builder.tempdir()).expect("a temporary directory");
+        let dir =
+            builder.tempdir_in("/dev/shm").or_else(|_| builder.tempdir()).expect("a temporary directory");
         dir.keep()
     })
 }

@@ -51,7 +51,9 @@ fn every_command_block_runs_as_typed() {
                 std::os::unix::fs::symlink(root.join(shared), dir.path().join(shared)).expect("linked");
             }
             // What a block leaves running ends with it, and is waited for.
-            let script = format!("set -euo pipefail\ntrap 'kill $(jobs -p) 2>/dev/null; wait' EXIT\n{block}");
+            let script = format!(
+                "set -euo pipefail\ntrap 'jobs -p | xargs -r kill || true; wait || true' EXIT\n{block}"
+            );
             let output = Command::new("bash")
                 .arg("-c")
                 .arg(&script)
