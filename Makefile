@@ -2,7 +2,7 @@
 CARGO ?= cargo
 SCALE ?= quick
 
-.PHONY: build demo test test-full soak fuzz lint docs-check
+.PHONY: build demo prerequisites lint test test-full soak fuzz
 
 build:
 	$(CARGO) build --release -p inyeon
@@ -10,9 +10,10 @@ build:
 demo: build
 	./target/release/inyeon demo
 
-# A C compiler is all that the Rust packages need besides Rust.
+# A C compiler is all that the Rust packages need besides Rust; the fuzzer's own library is C++.
 prerequisites:
-	@command -v cc >/dev/null || { command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq gcc libc6-dev; }
+	@command -v cc >/dev/null && command -v c++ >/dev/null || \
+	  { command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq gcc g++ libc6-dev; }
 
 lint:
 	$(CARGO) fmt --all --check
@@ -20,6 +21,7 @@ lint:
 
 test: prerequisites lint
 	INYEON_TEST_SCALE=$(SCALE) $(CARGO) test --workspace --features inyeon/faults
+	./fuzz/run.sh 5
 
 test-full: prerequisites lint
 	./tools/test-full.sh

@@ -19,6 +19,8 @@ mod help;
 mod house;
 #[path = "server/kill.rs"]
 mod kill;
+#[path = "server/openapi.rs"]
+mod openapi;
 #[path = "server/support.rs"]
 mod support;
 #[path = "server/wire.rs"]

@@ -42,11 +42,27 @@ enum What {
         event_bytes: usize,
         #[arg(long, default_value_t = 100_000)]
         users: u64,
+        /// Measure only these parts.
+        #[arg(long, value_enum, value_delimiter = ',')]
+        only: Vec<Part>,
     },
 }
 
+/// What can be measured alone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+enum Part {
+    /// Single events, beside their two limits, and at half of that load.
+    Single,
+    /// Batches of 100 without a pause, and their drain.
+    Batch,
+    /// How far the views are behind at 5,000 events a second.
+    Views,
+    /// What sealing with the subjects' keys costs.
+    Sealing,
+}
+
 pub fn run(global: &Global, args: &BenchmarkArgs, messages: &Messages) -> Result<(), Failure> {
-    let What::Intake { seconds, connections, event_bytes, users } = args.what;
+    let What::Intake { seconds, connections, event_bytes, users, ref only } = args.what;
     let scratch = tempfile::Builder::new()
         .prefix("inyeon-benchmark-")
         .tempdir_in(".")
@@ -63,6 +79,7 @@ pub fn run(global: &Global, args: &BenchmarkArgs, messages: &Messages) -> Result
             duration: Duration::from_secs(seconds),
             rate: None,
         },
+        only: only.clone(),
         quiet: global.quiet || global.json,
         messages,
     };
@@ -99,6 +116,8 @@ fn lines(value: &Value, path: &str) -> String {
 struct Intake<'a> {
     dir: PathBuf,
     plan: Plan,
+    /// Everything where it is empty.
+    only: Vec<Part>,
     quiet: bool,
     messages: &'a Messages,
 }
@@ -109,28 +128,48 @@ fn broken(error: impl std::fmt::Display) -> Failure {
 
 impl Intake<'_> {
     fn run(&self) -> Result<Value, Failure> {
-        let batches = |plan: &Plan| Plan { batch: 100, connections: 8, ..plan.clone() };
+        let mut figures = serde_json::Map::new();
+        figures.insert("event_bytes".to_owned(), json!(self.plan.event_bytes));
+        let wanted = |part: Part| self.only.is_empty() || self.only.contains(&part);
+        if wanted(Part::Single) {
+            figures.extend(self.single_beside_limits()?);
+        }
+        if wanted(Part::Batch) {
+            let plan = Plan { batch: 100, connections: 8, ..self.plan.clone() };
+            self.say("parse only, batches of 100");
+            let parse = self.parse_only(&plan)?;
+            self.say("batches of 100");
+            let mut batch = self.sustained(&plan)?;
+            batch["parse_only_per_s"] = json!(parse.per_second());
+            figures.insert("batch".to_owned(), batch);
+        }
+        if wanted(Part::Views) {
+            self.say("views at 5,000 events a second");
+            figures.insert("views".to_owned(), self.views_lag()?);
+        }
+        if wanted(Part::Sealing) {
+            self.say("sealing");
+            figures.insert("sealing".to_owned(), self.sealing()?);
+        }
+        Ok(Value::Object(figures))
+    }
+
+    /// Single events, as many as go and at half of that, beside a server that stores nothing and a log that
+    /// answers nobody.
+    fn single_beside_limits(&self) -> Result<serde_json::Map<String, Value>, Failure> {
         self.say("parse only, single");
-        let parse_single = self.parse_only(&self.plan)?;
-        self.say("parse only, batches of 100");
-        let parse_batch = self.parse_only(&batches(&self.plan))?;
+        let parse = self.parse_only(&self.plan)?;
         self.say("single events");
         let (single, per_commit) = self.single(&self.plan)?;
         self.say("single events at half load");
         let half = Plan { rate: Some(single.per_second() / 2.0), ..self.plan.clone() };
         let (half_load, _) = self.single(&half)?;
-        self.say("batches of 100");
-        let drained = self.sustained(&batches(&self.plan))?;
-        self.say("views at 5,000 events a second");
-        let lag = self.views_lag()?;
         self.say("bare append with the same syncs");
         let append = self.bare_append(per_commit)?;
-        Ok(json!({
-            "event_bytes": self.plan.event_bytes,
+        let figures = json!({
             "limits": {
-                "parse_only_single_per_s": parse_single.per_second(),
-                "parse_only_single_p99_ms": parse_single.quantile_ms(0.99),
-                "parse_only_batch_per_s": parse_batch.per_second(),
+                "parse_only_per_s": parse.per_second(),
+                "parse_only_p99_ms": parse.quantile_ms(0.99),
                 "bare_append_per_s": append,
                 "records_per_sync": per_commit,
             },
@@ -139,7 +178,7 @@ impl Intake<'_> {
                 "p50_ms": single.quantile_ms(0.5),
                 "p99_ms": single.quantile_ms(0.99),
                 "refused": single.refused,
-                "share_of_parse_only": single.per_second() / parse_single.per_second(),
+                "share_of_parse_only": single.per_second() / parse.per_second(),
                 "share_of_bare_append": single.per_second() / append,
             },
             "single_half_load": {
@@ -147,9 +186,9 @@ impl Intake<'_> {
                 "p50_ms": half_load.quantile_ms(0.5),
                 "p99_ms": half_load.quantile_ms(0.99),
             },
-            "batch": drained,
-            "views": lag,
-        }))
+        });
+        let Value::Object(figures) = figures else { unreachable!("written as an object") };
+        Ok(figures)
     }
 
     fn say(&self, what: &str) {
@@ -220,12 +259,16 @@ impl Intake<'_> {
         let server = self.server("batch")?;
         let node = server.app.node.clone();
         let plan = Plan { address: server.address, ..plan.clone() };
+        let duration = plan.duration.as_secs_f64();
         let begun = Instant::now();
         let sending = std::thread::spawn(move || load::run(&plan));
-        let (mut rss_max, mut backlog_max) = (0.0_f64, 0);
+        // The highest in each quarter of the load: bounded memory is a line that stops rising.
+        let (mut rss, mut backlog_max) = ([0.0_f64; 4], 0);
         while !sending.is_finished() {
             std::thread::sleep(Duration::from_millis(100));
-            rss_max = rss_max.max(rss_mib());
+            let quarter = (begun.elapsed().as_secs_f64() / duration * 4.0) as usize;
+            let highest = &mut rss[quarter.min(3)];
+            *highest = highest.max(rss_mib());
             backlog_max = backlog_max.max(node.backlog());
         }
         let outcome = sending.join().map_err(|_| broken("the load ended with a panic"))?.map_err(broken)?;
@@ -234,7 +277,7 @@ impl Intake<'_> {
         let backlog = node.backlog();
         let rest = Instant::now();
         node.drain()?;
-        rss_max = rss_max.max(rss_mib());
+        let rss_after = rss_mib();
         let total = begun.elapsed().as_secs_f64();
         let applied = node.counts().applied.load(Ordering::Relaxed);
         drop(node);
@@ -250,7 +293,8 @@ impl Intake<'_> {
             "backlog_max": backlog_max,
             "backlog_at_end_of_load": backlog,
             "seconds_to_drain_the_rest": rest.elapsed().as_secs_f64(),
-            "rss_max_mib": rss_max,
+            "rss_max_mib_by_quarter": { "1": rss[0], "2": rss[1], "3": rss[2], "4": rss[3] },
+            "rss_after_drain_mib": rss_after,
         }))
     }
 
@@ -281,6 +325,37 @@ impl Intake<'_> {
             "lag_p50_s": lags.get(lags.len() / 2),
             "lag_max_s": lags.last(),
         }))
+    }
+
+    /// The same records made and decoded with and without their seal, on one core.
+    fn sealing(&self) -> Result<Value, Failure> {
+        let dir = self.dir.join("sealing");
+        let opened = store::Store::open(&dir, store::Disk::Real, &store_options()?).map_err(broken)?;
+        let keys = opened.keys;
+        let users = self.plan.users.clamp(1, 1000);
+        let ids: Vec<_> = (0..users)
+            .map(|user| {
+                let user = format!("user-{user}");
+                keys.key_for(keys.hash_identifier(&model::Identifier::User(&user)))
+            })
+            .collect();
+        let body = vec![0x5A; self.plan.event_bytes];
+        let measure = |work: &dyn Fn(usize)| {
+            let (begun, mut done) = (Instant::now(), 0_usize);
+            while begun.elapsed() < self.plan.duration.min(Duration::from_secs(2)) {
+                for _ in 0..256 {
+                    work(done);
+                    done += 1;
+                }
+            }
+            begun.elapsed().as_secs_f64() * 1e6 / done as f64
+        };
+        let sealed: Vec<_> =
+            ids.iter().map(|id| keys.seal(*id, &body)).collect::<Result<_, _>>().map_err(broken)?;
+        let seal = measure(&|n| drop(std::hint::black_box(keys.seal(ids[n % ids.len()], &body))));
+        let open = measure(&|n| drop(std::hint::black_box(keys.open_sealed(&sealed[n % sealed.len()]))));
+        let copy = measure(&|_| drop(std::hint::black_box(body.clone())));
+        Ok(json!({ "seal_us": seal, "open_us": open, "copy_us": copy }))
     }
 
     /// A log that takes bodies of the same size and syncs as often, on the same disk.

@@ -11,12 +11,23 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use model::{EventKind, Time};
 use runtime::IntakeError;
-use serde_json::{Value, json};
 
+use super::answers::{BatchTaken, EventRefused, Refusal, SentBatch, SentEvent, Taken};
 use super::{App, refusal};
 use crate::dialect::segment::{self, BATCH_EVENTS_MAX, BODY_BYTES_MAX, Batch, Outer};
 use crate::dialect::{self, Origin, Parsed, Refused};
 
+/// One event
+///
+/// Answered when it is durable. An event that cannot be taken is refused by name and kept as a dead letter.
+#[utoipa::path(
+    post, path = "/v1/{call}", request_body = SentEvent,
+    security(("write_key" = [])),
+    responses(
+        (status = 200, body = Taken), (status = 400, body = Refusal), (status = 401, body = Refusal),
+        (status = 413, body = Refusal), (status = 503, body = Refusal, headers(("Retry-After" = u32))),
+    ),
+)]
 pub(super) async fn single(
     State(app): State<Arc<App>>,
     kind: EventKind,
@@ -46,15 +57,26 @@ pub(super) async fn single(
         return overloaded(&app, &headers, &error);
     }
     match verdict {
-        Ok(message_id) => axum::Json(json!({ "success": true, "messageId": message_id })).into_response(),
+        Ok(message_id) => axum::Json(Taken { success: true, message_id }).into_response(),
         Err((code, detail)) => {
             let message = refused_text(&app, &headers, code, &detail);
-            let body = json!({ "success": false, "code": code, "message": message });
+            let body = Refusal { success: false, code, message };
             (StatusCode::BAD_REQUEST, axum::Json(body)).into_response()
         }
     }
 }
 
+/// Many events
+///
+/// Answered when all are durable, with a result for each that was refused; its neighbours are taken.
+#[utoipa::path(
+    post, path = "/v1/{call}", request_body = SentBatch,
+    security(("write_key" = [])),
+    responses(
+        (status = 200, body = BatchTaken), (status = 400, body = Refusal), (status = 401, body = Refusal),
+        (status = 413, body = Refusal), (status = 503, body = Refusal, headers(("Retry-After" = u32))),
+    ),
+)]
 pub(super) async fn batch(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
@@ -80,7 +102,7 @@ pub(super) async fn batch(
     }
     let origin = Origin { source: &source, place, received_at };
     let mut records = Vec::with_capacity(parsed.batch.len());
-    let mut refused: Vec<Value> = Vec::new();
+    let mut errors = Vec::new();
     for (index, raw) in parsed.batch.iter().enumerate() {
         let event = segment::parse(raw.get(), None, parsed.outer(), received_at, fresh_id);
         match dialect::seal(&app.node, origin, &event) {
@@ -88,23 +110,18 @@ pub(super) async fn batch(
             Err(_) => return overloaded(&app, &headers, &IntakeError::Stopping),
         }
         if let Parsed::Refused(Refused { code, detail, message_id, .. }) = &event {
-            refused.push(json!({
-                "index": index,
-                "messageId": message_id,
-                "code": code.name(),
-                "message": refused_text(&app, &headers, code.name(), detail),
-            }));
+            let message = refused_text(&app, &headers, code.name(), detail);
+            errors.push(EventRefused { index, message_id: message_id.clone(), code: code.name(), message });
         }
     }
     let all = parsed.batch.len();
     drop(parsed);
-    app.seen.count(all as u64, refused.len() as u64);
+    app.seen.count(all as u64, errors.len() as u64);
     if let Err(error) = store(&app, records).await {
         return overloaded(&app, &headers, &error);
     }
-    let accepted = all - refused.len();
-    axum::Json(json!({ "success": true, "accepted": accepted, "rejected": refused.len(), "errors": refused }))
-        .into_response()
+    let rejected = errors.len();
+    axum::Json(BatchTaken { success: true, accepted: all - rejected, rejected, errors }).into_response()
 }
 
 /// Whether the event was taken (its message id) or refused (code and detail).
@@ -150,7 +167,7 @@ async fn malformed(
         Err(_) => return overloaded(app, headers, &IntakeError::Stopping),
     }
     let message = refused_text(app, headers, code.name(), &error.to_string());
-    let body = json!({ "success": false, "code": code.name(), "message": message });
+    let body = Refusal { success: false, code: code.name(), message };
     (StatusCode::BAD_REQUEST, axum::Json(body)).into_response()
 }
 

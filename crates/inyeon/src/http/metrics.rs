@@ -27,6 +27,8 @@ impl Seen {
     }
 }
 
+/// Counters and gauges in the Prometheus text format
+#[utoipa::path(get, path = "/metrics", tag = "operation", responses((status = 200, body = String)))]
 pub(super) async fn page(State(app): State<Arc<App>>) -> String {
     let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     let (node, intake) = (app.node.counts(), app.node.intake_counts());

@@ -1,5 +1,6 @@
 //! The HTTP edge: intake, health, metrics, and the control call that the command line speaks.
 
+mod answers;
 mod control;
 mod intake;
 mod metrics;
@@ -12,10 +13,15 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, post};
 use runtime::Node;
 use rustc_hash::FxHashMap;
-use serde_json::json;
+use utoipa::OpenApi;
+use utoipa::openapi::OpenApi as OpenApiDocument;
+use utoipa::openapi::path::{HttpMethod, Paths};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
+use utoipa_axum::routes;
 
 use crate::dialect::segment::BODY_BYTES_MAX;
 use crate::i18n::{Lang, Messages};
@@ -73,22 +79,67 @@ impl App {
     }
 }
 
-/// Everything that is served.
-pub fn router(app: Arc<App>) -> Router {
-    let mut router = Router::new()
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready))
-        .route("/metrics", get(metrics::page))
-        .route(CONTROL_PATH, post(control::call).layer(DefaultBodyLimit::max(32 << 20)))
-        .route("/v1/batch", post(intake::batch))
-        .route("/v1/import", post(intake::batch));
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Inyeon", description = "Events in; what was taken is durable when it is answered."),
+    tags(
+        (name = "intake", description = "Segment's HTTP Tracking API"),
+        (name = "operation", description = "Health, metrics and this document"),
+    ),
+    components(schemas(
+        answers::BatchTaken, answers::EventRefused, answers::Refusal, answers::SentBatch, answers::SentEvent,
+        answers::Taken,
+    )),
+)]
+struct Document;
+
+/// The public paths, and the document that describes them.
+fn public() -> (Router<Arc<App>>, OpenApiDocument) {
+    let mut document = Document::openapi();
+    let mut basic = Http::new(HttpAuthScheme::Basic);
+    basic.description = Some("The write key is the user name; there is no password.".to_owned());
+    let components = document.components.get_or_insert_default();
+    components.add_security_scheme("write_key", SecurityScheme::Http(basic));
+    let mut router = OpenApiRouter::with_openapi(document)
+        .routes(routes!(alive))
+        .routes(routes!(ready))
+        .routes(routes!(metrics::page))
+        .routes(routes!(document_page));
+    for call in ["batch", "import"] {
+        router = router.routes(at::<intake::__path_batch>(call, post(intake::batch)));
+    }
     for kind in model::EventKind::ALL {
         let one = move |state: State<Arc<App>>, headers: HeaderMap, body| {
             intake::single(state, kind, headers, body)
         };
-        router = router.route(&format!("/v1/{}", kind.name()), post(one));
+        router = router.routes(at::<intake::__path_single>(kind.name(), post(one)));
     }
-    router
+    router.split_for_parts()
+}
+
+/// One of several calls that share a description.
+fn at<D: utoipa::Path>(call: &str, handler: MethodRouter<Arc<App>>) -> UtoipaMethodRouter<Arc<App>> {
+    let mut operation = D::operation();
+    operation.operation_id = Some(call.to_owned());
+    operation.tags = Some(vec!["intake".to_owned()]);
+    let mut paths = Paths::new();
+    paths.add_path_operation(format!("/v1/{call}"), vec![HttpMethod::Post], operation);
+    (Vec::new(), paths, handler)
+}
+
+/// The document as it is served and kept in `docs/openapi.json`.
+pub fn openapi() -> String {
+    let (_, document) = public();
+    let mut text = document.to_pretty_json().expect("plain data serialises");
+    text.push('\n');
+    text
+}
+
+/// Everything that is served.
+pub fn router(app: Arc<App>) -> Router {
+    public()
+        .0
+        .route(CONTROL_PATH, post(control::call).layer(DefaultBodyLimit::max(32 << 20)))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .fallback(|headers: HeaderMap, State(app): State<Arc<App>>| async move {
             refusal(&app, &headers, StatusCode::NOT_FOUND, "not_found", &[])
@@ -99,11 +150,22 @@ pub fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-/// Ready is: the intake can take, and what it took is shown within seconds.
-async fn ready(State(app): State<Arc<App>>) -> Response {
-    let backlog = app.node.backlog();
-    let body = axum::Json(json!({ "ready": true, "backlog": backlog }));
-    body.into_response()
+/// Whether the process answers
+#[utoipa::path(get, path = "/healthz", tag = "operation", responses((status = 200, body = String)))]
+async fn alive() -> &'static str {
+    "ok\n"
+}
+
+/// Whether the intake can take, and how far what it took has counted
+#[utoipa::path(get, path = "/readyz", tag = "operation", responses((status = 200, body = answers::Ready)))]
+async fn ready(State(app): State<Arc<App>>) -> axum::Json<answers::Ready> {
+    axum::Json(answers::Ready { ready: true, backlog: app.node.backlog() })
+}
+
+/// This document
+#[utoipa::path(get, path = "/v1/openapi.json", tag = "operation", responses((status = 200)))]
+async fn document_page() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], openapi()).into_response()
 }
 
 /// An error in the shape that SDKs read.
@@ -111,12 +173,11 @@ fn refusal(
     app: &App,
     headers: &HeaderMap,
     status: StatusCode,
-    code: &str,
+    code: &'static str,
     values: &[(&str, String)],
 ) -> Response {
     let message = app.messages(headers).with(&format!("http-{}", code.replace('_', "-")), values);
-    let body = axum::Json(json!({ "success": false, "code": code, "message": message }));
-    (status, body).into_response()
+    (status, axum::Json(answers::Refusal { success: false, code, message })).into_response()
 }
 
 /// Serves until `stop` resolves.

@@ -235,7 +235,7 @@ fn a_full_queue_is_answered_with_503_and_keeps_nothing_by_half() {
 
 /// Reads `/metrics` and holds it to the text format: every sample has its help and type before it.
 fn metrics(served: &Served) -> BTreeMap<String, f64> {
-    let reply = served.connect_as(None).request("GET", "/metrics", &[], b"").unwrap();
+    let reply = served.connect_as(None).get("/metrics").unwrap();
     assert_eq!(reply.status, 200);
     assert!(reply.header("content-type").is_some_and(|t| t.starts_with("text/plain")), "{reply:?}");
     let text = reply.text();
@@ -274,7 +274,7 @@ fn health_readiness_and_metrics_are_pages_to_read() {
     let home = Home::new();
     let served = home.serve();
     let mut connection = served.connect();
-    let healthy = connection.request("GET", "/healthz", &[], b"").unwrap();
+    let healthy = connection.get("/healthz").unwrap();
     assert_eq!((healthy.status, healthy.text()), (200, "ok\n"));
     assert!(metrics(&served).values().all(|value| *value == 0.0));
     for n in [1, 2, 3, 3] {
@@ -283,7 +283,7 @@ fn health_readiness_and_metrics_are_pages_to_read() {
     refused(&connection.post("/v1/track", &json!({ "userId": "u" })).unwrap(), 400, "missing_event");
     // Looking at the profile waits until everything counted.
     home.json(&["profile", "show", "u-1"]);
-    let ready = connection.request("GET", "/readyz", &[], b"").unwrap();
+    let ready = connection.get("/readyz").unwrap();
     assert_eq!((ready.status, ready.json()), (200, json!({ "ready": true, "backlog": 0 })));
     let metrics = metrics(&served);
     for (name, value) in [

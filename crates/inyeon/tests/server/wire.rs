@@ -84,6 +84,10 @@ impl Connection {
         self.read()
     }
 
+    pub(crate) fn get(&mut self, path: &str) -> io::Result<Reply> {
+        self.request("GET", path, &[], b"")
+    }
+
     pub(crate) fn post(&mut self, path: &str, body: &Value) -> io::Result<Reply> {
         self.request("POST", path, &[("content-type", "application/json")], body.to_string().as_bytes())
     }
