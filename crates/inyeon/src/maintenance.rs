@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use runtime::backup::{self, BackupError, Manifest, Source};
 use runtime::doctor::{self, DoctorError, Severity};
+use runtime::salvage;
 use serde_json::json;
 use store::LockError;
 
@@ -58,7 +59,7 @@ pub fn doctor(global: &Global, args: &DoctorArgs, messages: &Messages) -> Result
     let options = store_options()?;
     let bar = bar(global, messages.get("doctor-progress"));
     if let Some(into) = &args.salvage {
-        let report = doctor::salvage(&global.store, into, &options, &mut onto(&bar))?;
+        let report = salvage::salvage(&global.store, into, &options, &mut onto(&bar))?;
         bar.finish_and_clear();
         if global.json {
             print(&json!(report).to_string());

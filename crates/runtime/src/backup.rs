@@ -15,6 +15,7 @@ use store::{
 };
 
 use crate::doctor::{self, DoctorError};
+use crate::files;
 use crate::logs::Logs;
 use crate::node::Node;
 use crate::ondisk;
@@ -115,14 +116,14 @@ pub fn create(
     target: &Path,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Manifest, BackupError> {
-    doctor::require_empty(target).map_err(|()| BackupError::NotEmpty { dir: target.to_owned() })?;
+    files::require_empty(target).map_err(|()| BackupError::NotEmpty { dir: target.to_owned() })?;
     let layout = match &source {
         Source::Running(node) => node.layout.clone(),
         Source::Directory(dir) => Layout::new(*dir),
     };
     let description = doctor::read_description(&layout.format())?
         .ok_or_else(|| DoctorError::NoStore { dir: layout.dir.clone() })?;
-    let work = doctor::temporary_beside(target, "unfinished");
+    let work = files::temporary_beside(target, "unfinished");
     let _ = fs::remove_dir_all(&work);
     fs::create_dir_all(&work).map_err(io_error("create", &work))?;
     let copy = Layout::new(&work);
@@ -163,7 +164,7 @@ pub fn create(
     let path = work.join(MANIFEST_FILE);
     let text = serde_json::to_vec_pretty(&manifest).expect("plain data serialises");
     fs::write(&path, text).map_err(io_error("write", &path))?;
-    doctor::settle(&work, target).map_err(io_error("put in its place", target))?;
+    files::settle(&work, target).map_err(io_error("put in its place", target))?;
     Ok(manifest)
 }
 
@@ -364,12 +365,12 @@ fn verify_log(layout: &Layout, kind: LogKind, end: u64) -> Result<(), BackupErro
 /// Brings a backup back as the store `dir`, which must not exist yet or be empty. Who was erased since stays
 /// erased, and the next start switches effects off. The master key must lie beside `dir`, or be given at the start.
 pub fn restore(target: &Path, dir: &Path) -> Result<Restored, BackupError> {
-    doctor::require_empty(dir).map_err(|()| BackupError::NotEmpty { dir: dir.to_owned() })?;
+    files::require_empty(dir).map_err(|()| BackupError::NotEmpty { dir: dir.to_owned() })?;
     let manifest = verify(target)?;
     let register = store::destroyed_register(dir);
     let destroyed =
         crate::destroyed(dir).map_err(|source| BackupError::Register { path: register.clone(), source })?;
-    let work = doctor::temporary_beside(dir, "restoring");
+    let work = files::temporary_beside(dir, "restoring");
     let _ = fs::remove_dir_all(&work);
     for (name, listed) in &manifest.files {
         let (from, to) = (target.join(name), work.join(name));
@@ -388,7 +389,7 @@ pub fn restore(target: &Path, dir: &Path) -> Result<Restored, BackupError> {
     let mut file = fs::File::create(&mark).map_err(io_error("write", &mark))?;
     file.write_all(b"restored\n").map_err(io_error("write", &mark))?;
     drop(file);
-    doctor::settle(&work, dir).map_err(io_error("put in its place", dir))?;
+    files::settle(&work, dir).map_err(io_error("put in its place", dir))?;
     Ok(Restored { manifest, erased_again })
 }
 

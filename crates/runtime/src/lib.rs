@@ -7,12 +7,14 @@ mod clock;
 pub mod doctor;
 mod effects;
 mod erasure;
+mod files;
 mod fold;
 mod history;
 mod intake;
 mod logs;
 mod node;
 mod ondisk;
+pub mod salvage;
 mod summary;
 
 pub use base::{Base, snapshot};

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use model::{LogKind, PartitionId, Time};
 use runtime::Node;
-use runtime::doctor::{self, DoctorError, Report, Severity, check, salvage};
+use runtime::doctor::{DoctorError, Report, Severity, check};
+use runtime::salvage::{SalvageReport, salvage};
 use serde_json::json;
 use store::{Layout, copy_sound_frames};
 use views::DeadLetterFilter;
@@ -324,7 +325,7 @@ fn no_flipped_bit_goes_unnoticed() {
 }
 
 /// Salvages and opens; checks that each lost record is accounted for.
-fn salvaged(home: &Home, dir: &Path, name: &str) -> (Node, doctor::SalvageReport) {
+fn salvaged(home: &Home, dir: &Path, name: &str) -> (Node, SalvageReport) {
     let before = contents(dir);
     let into = home.temp.path().join(name);
     let report = salvage(dir, &into, &store_options(), &mut |_, _| {}).unwrap();
