@@ -93,6 +93,11 @@ arg-seconds = Seconds for each measurement
 arg-connections = Connections at once
 arg-event_bytes = Bytes of an event
 arg-users = Customers that the events are about
+arg-tail-source = Only from this source
+arg-user = Only about this user id, anonymous id or profile id
+arg-type = Only track, identify, page, screen, group, alias, fact or skipped
+arg-event = Only events and facts of this name; a * at the end stands for any end
+arg-only = Measure only these parts
 
 # Errors: cause, place, remedy.
 error-other = { $detail }
@@ -128,6 +133,9 @@ error-benchmark = the benchmark cannot go on: { $detail }
 
 # What the HTTP interface says.
 http-not-found = there is nothing at this path
+http-not-a-cloudevent = not a CloudEvent: send ce-specversion and the other ce- headers, or Content-Type application/cloudevents+json
+http-too-many-readers = too many are following live; try again in a moment
+http-control-token = the token in the store's server.json is needed as a Bearer token
 http-method-not-allowed = this path does not take this method; events come by POST
 http-unknown-write-key = the write key is missing or not known; send it as the user name of Basic authentication or as writeKey in the body. `inyeon keys create NAME` makes one
 http-batch-too-long = { $count } events in one batch; the limit is { $limit }. Nothing of it was kept; send smaller batches
@@ -140,6 +148,7 @@ http-stopping = the server is stopping. Nothing of this request was kept; try ag
 refused-malformed-json = not valid JSON: { $detail }. Kept as a dead letter
 refused-missing-identifier = { $detail }. Kept as a dead letter
 refused-missing-event = { $detail }. Kept as a dead letter
+refused-missing-attribute = { $detail }. Kept as a dead letter
 refused-unknown-type = { $detail }. Kept as a dead letter
 refused-wrong-type = a member has the wrong type: { $detail }. Kept as a dead letter
 refused-bad-timestamp = { $detail }. Kept as a dead letter

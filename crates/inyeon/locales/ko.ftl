@@ -93,6 +93,11 @@ arg-seconds = 측정마다 쓸 초
 arg-connections = 동시 연결 수
 arg-event_bytes = 이벤트 하나의 바이트 수
 arg-users = 이벤트에 나오는 고객 수
+arg-tail-source = 이 소스에서 온 것만
+arg-user = 이 사용자 ID, 익명 ID 또는 프로필 ID에 관한 것만
+arg-type = track, identify, page, screen, group, alias, fact, skipped 중 하나만
+arg-event = 이 이름의 이벤트와 사실만. 끝의 *는 어떤 끝이든 뜻합니다
+arg-only = 이 부분만 측정
 
 # Errors: cause, place, remedy.
 error-other = { $detail }
@@ -128,6 +133,9 @@ error-benchmark = 측정을 계속할 수 없습니다: { $detail }
 
 # What the HTTP interface says.
 http-not-found = 이 경로에는 아무것도 없습니다
+http-not-a-cloudevent = CloudEvent가 아닙니다. ce-specversion 등 ce- 헤더를 보내거나 Content-Type을 application/cloudevents+json으로 보내세요
+http-too-many-readers = 실시간으로 보는 사람이 너무 많습니다. 잠시 뒤 다시 시도하세요
+http-control-token = 저장소의 server.json에 있는 토큰이 Bearer 토큰으로 필요합니다
 http-method-not-allowed = 이 경로는 이 메서드를 받지 않습니다. 이벤트는 POST 로 보내세요
 http-unknown-write-key = 쓰기 키가 없거나 모르는 키입니다. Basic 인증의 사용자 이름이나 본문의 writeKey 로 보내세요. `inyeon keys create NAME` 으로 만듭니다
 http-batch-too-long = 한 번에 { $count }건입니다. 한도는 { $limit }건이고, 아무것도 저장하지 않았습니다. 나누어 보내세요
@@ -140,6 +148,7 @@ http-stopping = 서버가 멈추는 중입니다. 이 요청은 저장하지 않
 refused-malformed-json = 올바른 JSON이 아닙니다: { $detail }. 데드 레터로 보관했습니다
 refused-missing-identifier = userId도 anonymousId도 없습니다({ $detail }). 데드 레터로 보관했습니다
 refused-missing-event = track 호출에 event가 없습니다({ $detail }). 데드 레터로 보관했습니다
+refused-missing-attribute = CloudEvents 속성이 없습니다({ $detail }). 데드 레터로 보관했습니다
 refused-unknown-type = 모르는 type입니다({ $detail }). 데드 레터로 보관했습니다
 refused-wrong-type = 값의 타입이 다릅니다: { $detail }. 데드 레터로 보관했습니다
 refused-bad-timestamp = 시각을 읽을 수 없습니다({ $detail }). 데드 레터로 보관했습니다

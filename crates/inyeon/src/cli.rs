@@ -11,7 +11,7 @@ use crate::access::Access;
 use crate::error::{Failure, Kind};
 use crate::i18n::{Lang, Messages};
 use crate::import_cmd::{self, Input};
-use crate::ops::Op;
+use crate::ops::{EventFilter, Op};
 use crate::{benchmark, demo, maintenance, render, serve};
 
 #[derive(Parser)]
@@ -152,6 +152,8 @@ pub struct TailArgs {
     all: bool,
     #[arg(long)]
     once: bool,
+    #[command(flatten)]
+    filter: EventFilter,
 }
 
 #[derive(Args)]
@@ -467,7 +469,13 @@ fn export(access: &Access, format: Format) -> Result<(), Failure> {
     }
     let mut from = 1;
     loop {
-        let page = access.run(Op::Events { from, limit: 2000, wait_ms: 0, facts: false })?;
+        let page = access.run(Op::Events {
+            from,
+            limit: 2000,
+            wait_ms: 0,
+            facts: false,
+            filter: EventFilter::default(),
+        })?;
         let items = page["items"].as_array().cloned().unwrap_or_default();
         if items.is_empty() {
             return Ok(());
@@ -499,16 +507,18 @@ fn tail(access: &Access, args: &TailArgs, json: bool, messages: &Messages) -> Re
     let mut from = if args.all { 1 } else { status["journal"].as_u64().unwrap_or_default() + 1 };
     let wait_ms = if args.once { 0 } else { 1000 };
     loop {
-        let page = access.run(Op::Events { from, limit: 500, wait_ms, facts: true })?;
+        let filter = args.filter.clone();
+        let page = access.run(Op::Events { from, limit: 500, wait_ms, facts: true, filter })?;
         let items = page["items"].as_array().cloned().unwrap_or_default();
         for item in &items {
             print(&if json { item.to_string() } else { render::tail_line(item, messages) });
         }
         from = page["next"].as_u64().unwrap_or(from);
-        if args.once && items.is_empty() {
+        let at_end = items.is_empty() && page["at_end"] == true;
+        if args.once && at_end {
             return Ok(());
         }
-        if matches!(access, Access::Here(_)) && items.is_empty() {
+        if matches!(access, Access::Here(_)) && at_end {
             // Nobody else can write to a store that is open here.
             return Ok(());
         }

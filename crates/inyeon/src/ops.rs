@@ -43,6 +43,8 @@ pub enum Op {
         limit: usize,
         wait_ms: u64,
         facts: bool,
+        #[serde(default)]
+        filter: EventFilter,
     },
     DeadLetters {
         limit: usize,
@@ -93,6 +95,44 @@ pub enum Op {
     Backup {
         to: PathBuf,
     },
+}
+
+/// Which of the passing events and facts are wanted; what is not named is not asked for.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, clap::Args, utoipa::IntoParams)]
+#[serde(default)]
+pub struct EventFilter {
+    /// The source that sent it.
+    #[arg(long)]
+    pub source: Option<String>,
+    /// Its name, or the beginning of its name before a `*`.
+    #[arg(long)]
+    pub event: Option<String>,
+    /// `track`, `identify`, `page`, `screen`, `group`, `alias`, `fact` or `skipped`.
+    #[arg(long = "type")]
+    pub r#type: Option<String>,
+    /// The user id, anonymous id or profile id that it is about.
+    #[arg(long)]
+    pub user: Option<String>,
+}
+
+impl EventFilter {
+    fn wants(&self, item: &Value) -> bool {
+        let is = |wanted: &Option<String>, members: &[&str]| match wanted {
+            Some(wanted) => members.iter().any(|member| item[*member].as_str() == Some(wanted)),
+            None => true,
+        };
+        let named = self.event.as_deref().is_none_or(|wanted| {
+            let name = item["event"].as_str().unwrap_or_default();
+            match wanted.strip_suffix('*') {
+                Some(beginning) => name.starts_with(beginning),
+                None => name == wanted,
+            }
+        });
+        named
+            && is(&self.source, &["source"])
+            && is(&self.r#type, &["type"])
+            && is(&self.user, &["userId", "anonymousId", "entity"])
+    }
 }
 
 /// One event of an import.
@@ -149,7 +189,9 @@ pub fn run(node: &Node, op: Op) -> Result<Value, Failure> {
         }
         Op::ProfileSearch { text, limit } => Ok(json!(node.reader()?.profiles(text.as_deref(), limit)?)),
         Op::Profile { id, timeline } => profile(node, &id, timeline),
-        Op::Events { from, limit, wait_ms, facts } => events(node, from, limit, wait_ms, facts),
+        Op::Events { from, limit, wait_ms, facts, filter } => {
+            events(node, from, limit, wait_ms, facts, &filter)
+        }
         Op::DeadLetters { limit, replayed } => dead_letters(node, limit, replayed),
         Op::DeadLetterReplay { seqs } => replay_dead_letters(node, &seqs),
         Op::KeyCreate { name } => create_key(node, &name),
@@ -358,45 +400,61 @@ fn event_json(applied: &runtime::AppliedEvent) -> Value {
     })
 }
 
-fn events(node: &Node, from: u64, limit: usize, wait_ms: u64, facts: bool) -> Result<Value, Failure> {
+fn events(
+    node: &Node,
+    from: u64,
+    limit: usize,
+    wait_ms: u64,
+    facts: bool,
+    filter: &EventFilter,
+) -> Result<Value, Failure> {
     let mut history = node.history(from);
     // A page is whole journal entries, so that the cursor is one number.
     let mut items = Vec::new();
     let patience = std::time::Duration::from_millis(wait_ms.min(30_000));
     loop {
-        read_page(&mut history, limit.clamp(1, 10_000), facts, &mut items)?;
-        if !items.is_empty() || wait_ms == 0 || !history.wait(patience) {
-            return Ok(json!({ "items": items, "next": history.position() }));
+        let at_end = read_page(&mut history, limit.clamp(1, 10_000), facts, filter, &mut items)?;
+        if !items.is_empty() || !at_end || wait_ms == 0 || !history.wait(patience) {
+            return Ok(json!({ "items": items, "next": history.position(), "at_end": at_end }));
         }
     }
 }
 
+/// Journal entries that one page reads at most, however few of them a filter wants.
+const PAGE_ENTRIES_MAX: usize = 10_000;
+
+/// Reads on until the page is full; says whether the journal's present end was reached.
 fn read_page(
     history: &mut History,
     limit: usize,
     facts: bool,
+    filter: &EventFilter,
     items: &mut Vec<Value>,
-) -> Result<(), Failure> {
-    while items.len() < limit {
-        let more = history.step(|item| match item {
-            Item::Applied(applied) => items.push(event_json(&applied)),
-            Item::Decided { entity, at, outcomes, .. } if facts => {
-                for outcome in outcomes {
-                    if let Some(fact) = outcome_json(entity, at, &outcome) {
-                        items.push(fact);
-                    }
-                }
+) -> Result<bool, Failure> {
+    for _ in 0..PAGE_ENTRIES_MAX {
+        if items.len() >= limit {
+            return Ok(false);
+        }
+        let mut push = |item: Value| {
+            if filter.wants(&item) {
+                items.push(item);
             }
-            Item::Skipped { intake_seq, reason, .. } if facts => items.push(json!({
+        };
+        let more = history.step(|item| match item {
+            Item::Applied(applied) => push(event_json(&applied)),
+            Item::Decided { entity, at, outcomes, .. } if facts => {
+                outcomes.iter().filter_map(|outcome| outcome_json(entity, at, outcome)).for_each(&mut push);
+            }
+            Item::Skipped { intake_seq, reason, .. } if facts => push(json!({
                 "type": "skipped", "position": intake_seq, "reason": reason.to_string(),
             })),
             _ => {}
         })?;
         if !more {
-            break;
+            return Ok(true);
         }
     }
-    Ok(())
+    Ok(false)
 }
 
 fn outcome_json(entity: EntityId, at: Time, outcome: &Outcome) -> Option<Value> {
@@ -474,9 +532,8 @@ fn replay_dead_letters(node: &Node, seqs: &[u64]) -> Result<Value, Failure> {
         let received_at = node.clock.now();
         let record = match log.input(row.seq, 0)? {
             Item::Rejected { body, source, .. } => {
-                let path = body.place.rsplit('/').next().and_then(model::EventKind::from_name);
                 let fresh = || format!("replay-{}", row.seq);
-                let parsed = segment::parse(&body.raw, path, Outer::default(), received_at, fresh);
+                let parsed = dialect::parse_again(&body.raw, &body.place, received_at, fresh);
                 match parsed {
                     Parsed::Event { .. } => {
                         let origin = Origin { source: &source, place: &body.place, received_at };

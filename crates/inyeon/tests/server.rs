@@ -21,6 +21,8 @@ mod house;
 mod kill;
 #[path = "server/openapi.rs"]
 mod openapi;
+#[path = "server/operations.rs"]
+mod operations;
 #[path = "server/support.rs"]
 mod support;
 #[path = "server/wire.rs"]

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::event::Identifier;
 use crate::money::{Currency, Money};
 use crate::order::{CancelledBy, FulfillmentState, OrderLine, OrderState};
 use crate::promise::{Basis, Comparator, PromiseKind, PromiseTerms, Target};
@@ -77,6 +78,45 @@ pub enum Signal {
     },
 }
 
+/// What an event is about where it names no person.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum About {
+    Order(String),
+    Promise(String),
+}
+
+impl About {
+    pub fn identifier(&self) -> Identifier<'_> {
+        match self {
+            About::Order(id) => Identifier::Order(id),
+            About::Promise(id) => Identifier::Promise(id),
+        }
+    }
+}
+
+/// Families of events that are about goods, places, machines and devices, not about a person.
+const OPERATIONS: [&str; 14] = [
+    "capacity.",
+    "device.",
+    "downtime.",
+    "hold.",
+    "item.",
+    "price.",
+    "quality.",
+    "queue.",
+    "resource.",
+    "return.",
+    "shipment.",
+    "slot.",
+    "steer.",
+    "stock.",
+];
+
+/// Whether a track event of this name is about operations, so that it needs no person.
+pub fn is_operational(name: &str) -> bool {
+    OPERATIONS.iter().any(|family| name.starts_with(family))
+}
+
 /// Why an event with a known name moved nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SignalError {
@@ -120,6 +160,16 @@ impl Signal {
             | Signal::PromiseRevised { promise_id, .. }
             | Signal::PromiseFulfilled { promise_id, .. }
             | Signal::PromiseWithdrawn { promise_id, .. } => (None, Some(promise_id)),
+        }
+    }
+
+    /// The order that the signal is about, or the promise where it names no order.
+    pub fn about(&self) -> About {
+        let (order, promise) = self.refers_to();
+        let order = order.or_else(|| promise.and_then(|promise| promise.strip_prefix("order:")));
+        match (order, promise) {
+            (Some(order), _) => About::Order(order.to_owned()),
+            (None, promise) => About::Promise(promise.unwrap_or_default().to_owned()),
         }
     }
 

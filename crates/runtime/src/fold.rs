@@ -4,6 +4,8 @@
 //! entry: it only evolves. Both pass through the same `evolve_*` functions, so that a replay reaches the same
 //! bytes. Nothing here waits, writes a file or reads a clock.
 
+mod identity;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use store::{Checkpoint, IdentityRow, Keys, StateError};
 use views::Change;
 
+use self::identity::waiting;
 use crate::base::{Base, seal_snapshot};
 use crate::logs::{BodyError, HistoryError, Logs, open_outcomes};
 
@@ -577,17 +580,28 @@ impl Fold {
             Ok(event) => event,
             Err(error) => return Ok(Counted::No(SkipReason::Unreadable(error.to_string()))),
         };
-        let plan = self.resolve(&event, seq)?;
-        let Some(id) = plan.entity else { return nothing };
-        self.load(id)?;
+        let nobody = event.subject().is_none();
         let signal = match (mode, event.kind) {
+            (_, EventKind::Track) if nobody => Signal::parse(&event.name, event.properties.as_deref()),
             (Mode::Live, EventKind::Track) => Signal::parse(&event.name, event.properties.as_deref()),
             _ => None,
         };
-        let owner = match &signal {
-            Some(Ok(signal)) => self.owner_elsewhere(id, signal)?,
+        let about = match &signal {
+            Some(Ok(signal)) if nobody => Some(signal.about()),
             _ => None,
         };
+        let mut plan = self.resolve(&event, about.as_ref(), seq)?;
+        let Some(id) = plan.entity else { return nothing };
+        self.load(id)?;
+        let owner = match (mode, &signal) {
+            (Mode::Live, Some(Ok(signal))) => self.owner_elsewhere(id, signal)?,
+            _ => None,
+        };
+        if let (Some(owner), Some(Ok(Signal::OrderPlaced { .. }))) = (owner, &signal) {
+            // Now it is known whose order it was.
+            plan.merges.push((owner, id));
+        }
+        let signal = if matches!(mode, Mode::Live) { signal } else { None };
         let now = self.clock(timeline);
         let effects_on = self.effects_on()?;
         let context = Context { now, timeline, reference: &self.reference, effects_on };
@@ -625,124 +639,6 @@ impl Fold {
         }
         let decided = decided.filter(|outcomes| !outcomes.is_empty()).map(|outcomes| (id, key, outcomes));
         Ok(Counted::Yes(FollowUp { merges: plan.merges, decided }))
-    }
-
-    /// To whom the event belongs, and which identifiers that ties together.
-    fn resolve(&mut self, event: &Event<'_>, seq: u64) -> Result<Plan, FoldError> {
-        let hash = |fold: &Fold, id: &Identifier<'_>| fold.keys.hash_identifier(id);
-        let user = event.user_id.as_deref().map(Identifier::User);
-        let device = event.anonymous_id.as_deref().map(Identifier::Anonymous);
-        let mut plan = Plan::default();
-        let fresh = EntityId::customer(self.partition, seq);
-        let known_user = match &user {
-            Some(id) => self.find(hash(self, id), &mut plan)?,
-            None => None,
-        };
-        let known_device = match &device {
-            Some(id) => self.find(hash(self, id), &mut plan)?,
-            None => None,
-        };
-        let entity = match (&user, &device) {
-            (None, None) => return Ok(plan),
-            (None, Some(_)) => known_device.unwrap_or(fresh),
-            (Some(_), _) => match (known_user, known_device) {
-                (Some(known), _) => known,
-                // The device's visitor turns out to be somebody: the history is theirs.
-                (None, Some(visitor)) if !self.has_user(visitor)? => visitor,
-                (None, _) => fresh,
-            },
-        };
-        if let Some(id) = &user
-            && known_user != Some(entity)
-        {
-            plan.bind.push((hash(self, id), entity));
-        }
-        if let Some(id) = &device
-            && known_device != Some(entity)
-        {
-            // A device that somebody else used before goes with its present user; the two people stay two.
-            if let Some(visitor) = known_device
-                && user.is_some()
-            {
-                if self.has_user(visitor)? {
-                    plan.handed_on = Some(hash(self, id));
-                } else {
-                    plan.merges.push((visitor, entity));
-                }
-            }
-            plan.bind.push((hash(self, id), entity));
-        }
-        if event.kind == EventKind::Alias
-            && let (Some(previous), Some(_)) = (event.previous_id.as_deref(), &user)
-        {
-            // The old name may be a device's or a user's.
-            for previous in [Identifier::User(previous), Identifier::Anonymous(previous)] {
-                let previous = hash(self, &previous);
-                match self.find(previous, &mut plan)? {
-                    Some(other) if other != entity => plan.merges.push((other, entity)),
-                    Some(_) => {}
-                    None => plan.bind.push((previous, entity)),
-                }
-            }
-        }
-        plan.entity = Some(entity);
-        Ok(plan)
-    }
-
-    /// The profile that an identifier leads to, past merges; a shortcut is planned where there was one.
-    fn find(&mut self, hash: IdentifierHash, plan: &mut Plan) -> Result<Option<EntityId>, FoldError> {
-        let Some(first) = self.identity(hash)? else { return Ok(None) };
-        let mut id = first;
-        while let Some(next) = self.entity(id)?.customer().and_then(|customer| customer.merged_into) {
-            id = next;
-        }
-        if id != first {
-            plan.bind.push((hash, id));
-        }
-        Ok(Some(id))
-    }
-
-    fn has_user(&mut self, id: EntityId) -> Result<bool, FoldError> {
-        Ok(self.entity(id)?.customer().is_some_and(|customer| !customer.profile.user_ids.is_empty()))
-    }
-
-    fn identity(&mut self, hash: IdentifierHash) -> Result<Option<EntityId>, FoldError> {
-        if let Some(row) = self.identities.get(&hash).or_else(|| self.identities_read.get(&hash).copied()) {
-            return Ok(row.map(|row| row.entity));
-        }
-        let row = self.base.identity(hash)?;
-        if self.identities_read.len() >= self.cache_max * 4 {
-            self.identities_read.clear();
-        }
-        self.identities_read.insert(hash, row);
-        Ok(row.map(|row| row.entity))
-    }
-
-    fn bind(&mut self, hash: IdentifierHash, entity: EntityId) {
-        self.identities.now.insert(hash, Some(IdentityRow { entity }));
-    }
-
-    /// The other customer who owns the order or promise that a signal is about, where this one does not.
-    fn owner_elsewhere(&mut self, id: EntityId, signal: &Signal) -> Result<Option<EntityId>, FoldError> {
-        if matches!(signal, Signal::OrderPlaced { .. }) {
-            return Ok(None);
-        }
-        let (order, promise) = signal.refers_to();
-        let order = order.or_else(|| promise.and_then(|promise| promise.strip_prefix("order:")));
-        let Some(customer) = self.entity(id)?.customer() else { return Ok(None) };
-        let here = promise.is_some_and(|p| customer.promises.contains_key(p))
-            || order.is_some_and(|o| customer.orders.contains_key(o));
-        if here {
-            return Ok(None);
-        }
-        let named = [promise.map(Identifier::Promise), order.map(Identifier::Order)];
-        for identifier in named.into_iter().flatten() {
-            let hash = self.keys.hash_identifier(&identifier);
-            if let Some(owner) = self.identity(hash)? {
-                return Ok(Some(owner));
-            }
-        }
-        Ok(None)
     }
 
     fn effects_on(&mut self) -> Result<bool, FoldError> {
@@ -885,54 +781,6 @@ impl Fold {
         Ok(())
     }
 
-    /// The first to hold an order or promise owns its name.
-    fn claim(&mut self, identifier: &Identifier<'_>, id: EntityId) -> Result<(), FoldError> {
-        let hash = self.keys.hash_identifier(identifier);
-        if self.identity(hash)?.is_none() {
-            self.bind(hash, id);
-        }
-        Ok(())
-    }
-
-    /// Nothing leads to an erased customer any more; timers and effects of theirs are off.
-    fn forget_identity(&mut self, id: EntityId) -> Result<(), FoldError> {
-        let keys = self.keys.clone();
-        let Some(customer) = self.entity(id)?.customer() else { return Ok(()) };
-        let (timers, effects) = waiting(customer);
-        let profile = &customer.profile;
-        let mut names: Vec<IdentifierHash> = Vec::new();
-        let users = profile.user_ids.iter().map(|u| Identifier::User(u));
-        let devices = profile.anonymous_ids.iter().map(|a| Identifier::Anonymous(a));
-        let orders = customer.orders.keys().map(|o| Identifier::Order(o));
-        let promises = customer.promises.keys().map(|p| Identifier::Promise(p));
-        for identifier in users.chain(devices).chain(orders).chain(promises) {
-            names.push(keys.hash_identifier(&identifier));
-        }
-        let erased = customer.keys.clone();
-        for hash in names {
-            if self.identity(hash)? == Some(id) {
-                self.identities.now.insert(hash, None);
-            }
-        }
-        self.erased_keys.extend(&erased);
-        self.dead_keys.extend(erased);
-        for (timeline, due, timer) in timers {
-            self.wakes.remove(&(timeline, due, id, timer));
-        }
-        for (key, _) in effects {
-            self.requested.remove(&(id, key.clone()));
-            self.under_way.remove(&(id, key));
-        }
-        let to_them: Vec<_> =
-            self.own.mail.iter().filter(|(_, (to, _))| *to == id).map(|(k, _)| *k).collect();
-        for key in to_them {
-            self.own.mail.remove(&key);
-        }
-        let seq = self.last_seq();
-        self.changes.push((seq, Change::Erased { entity: id }));
-        Ok(())
-    }
-
     fn evolve_mail(
         &mut self,
         to: EntityId,
@@ -1050,13 +898,6 @@ impl Fold {
             trail.extend(cached.trail.iter().filter(|(seq, _)| *seq > known));
         }
         Ok(trail)
-    }
-
-    /// The profile that a typed identifier leads to.
-    pub fn lookup(&mut self, identifier: &Identifier<'_>) -> Result<Option<EntityId>, FoldError> {
-        let hash = self.keys.hash_identifier(identifier);
-        let mut plan = Plan::default();
-        self.find(hash, &mut plan)
     }
 
     /// Whether each of these permanent keys was applied already.
@@ -1279,24 +1120,6 @@ enum Counted {
 struct FollowUp {
     merges: Vec<(EntityId, EntityId)>,
     decided: Option<(EntityId, KeyId, Vec<Outcome>)>,
-}
-
-#[derive(Default)]
-struct Plan {
-    entity: Option<EntityId>,
-    bind: Vec<(IdentifierHash, EntityId)>,
-    merges: Vec<(EntityId, EntityId)>,
-    /// A device that goes from one person to another.
-    handed_on: Option<IdentifierHash>,
-}
-
-type Waiting = (Vec<(TimelineId, Time, TimerId)>, Vec<(String, EffectState)>);
-
-/// The timers and unsettled effects of a customer.
-fn waiting(customer: &engine::Customer) -> Waiting {
-    let timers = customer.timers.iter().map(|(id, timer)| (timer.timeline, timer.due, *id)).collect();
-    let open = customer.effects.iter().filter(|(_, record)| !record.state.is_ended());
-    (timers, open.map(|(key, record)| (key.clone(), record.state)).collect())
 }
 
 /// When the timer that an outcome ends was due.

@@ -17,7 +17,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use model::codec::Stored;
 use model::{
     Command, Dedupe, DedupeHash, Effect, EffectResult, EntityId, Event, Identifier, IntakeHeader,
-    IntakeRecord, KeyId, Outcome, PartitionId, RecordKind, RejectedBody, Time, TimelineId,
+    IntakeRecord, KeyId, Outcome, PartitionId, RecordKind, RejectedBody, Signal, Time, TimelineId,
 };
 use store::{
     Checkpoint, CommitError, Disk, Durable, Keys, LogReader, LogWriter, OpenStoreError, State, Store,
@@ -283,10 +283,15 @@ impl Node {
         dedupe: Dedupe,
         event: &Event<'_>,
     ) -> Result<Vec<u8>, NodeError> {
-        let subject = event.subject();
-        let key = match &subject {
-            Some(identifier) => self.keys.key_for(self.keys.hash_identifier(identifier)),
-            None => self.day_key(received_at),
+        let key = match event.subject() {
+            Some(identifier) => self.keys.key_for(self.keys.hash_identifier(&identifier)),
+            // What is known of an order belongs to whoever placed it, and goes when they go.
+            None => match Signal::parse(&event.name, event.properties.as_deref()) {
+                Some(Ok(signal)) => {
+                    self.keys.key_for(self.keys.hash_identifier(&signal.about().identifier()))
+                }
+                _ => self.day_key(received_at),
+            },
         };
         let at = if timeline.is_live() { received_at } else { event.timestamp };
         self.seal(RecordKind::Event, source, timeline, received_at, at, dedupe, key, &event.encode())

@@ -88,24 +88,59 @@ impl Reader {
     pub fn profiles(&self, search: Option<&str>, limit: usize) -> Result<Vec<ProfileRow>> {
         let search = search.map(str::trim).filter(|text| !text.is_empty());
         let Some(text) = search else {
-            return self
-                .rows("FROM profiles ORDER BY last_seen DESC, entity LIMIT ?", [at_most(Some(limit))]);
+            let rows = self.rows(
+                "FROM profiles WHERE merged_into IS NULL ORDER BY last_seen DESC, entity LIMIT ?",
+                [at_most(Some(limit))],
+            )?;
+            return rows.into_iter().map(|row| self.with_absorbed(row)).collect();
         };
         let pattern: String = text.chars().flat_map(escaped).collect();
         let entity = text.parse::<EntityId>().ok().map(EntityId::to_key);
-        self.rows(
+        let rows = self.rows(
             r"FROM profiles
-            WHERE user_id LIKE ?1 ESCAPE '\' OR name LIKE ?1 ESCAPE '\' OR email LIKE ?1 ESCAPE '\'
-                OR entity = ?2
+            WHERE entity = ?2 OR merged_into IS NULL AND (
+                user_id LIKE ?1 ESCAPE '\' OR name LIKE ?1 ESCAPE '\' OR email LIKE ?1 ESCAPE '\'
                 OR anonymous_ids LIKE ?1 ESCAPE '\'
-                    AND EXISTS (SELECT 1 FROM json_each(anonymous_ids) WHERE value LIKE ?1 ESCAPE '\')
+                    AND EXISTS (SELECT 1 FROM json_each(anonymous_ids) WHERE value LIKE ?1 ESCAPE '\'))
             ORDER BY last_seen DESC, entity LIMIT ?3",
             params![format!("%{pattern}%"), entity, at_most(Some(limit))],
-        )
+        )?;
+        rows.into_iter().map(|row| self.with_absorbed(row)).collect()
     }
 
     pub fn profile(&self, entity: EntityId) -> Result<Option<ProfileRow>> {
-        self.row("FROM profiles WHERE entity = ?", [entity.to_key()])
+        let row = self.row("FROM profiles WHERE entity = ?", [entity.to_key()])?;
+        row.map(|row| self.with_absorbed(row)).transpose()
+    }
+
+    /// Orders and promises stay where they were made; the person's own row counts those of the profiles that were
+    /// merged into it.
+    fn with_absorbed(&self, mut row: ProfileRow) -> Result<ProfileRow> {
+        let sql = "WITH RECURSIVE part (entity) AS (
+                SELECT entity FROM profiles WHERE merged_into = ?1
+                UNION SELECT p.entity FROM profiles p JOIN part ON p.merged_into = part.entity)
+            SELECT COALESCE(SUM(orders), 0), COALESCE(SUM(promises_made), 0), COALESCE(SUM(promises_open), 0),
+                COALESCE(SUM(promises_kept), 0), COALESCE(SUM(promises_broken), 0),
+                COALESCE(SUM(promises_withdrawn), 0)
+            FROM profiles JOIN part USING (entity)";
+        let mut statement = self.db.prepare_cached(sql).at(&self.path, DOING)?;
+        let counts: [u64; 6] = statement
+            .query_row([row.entity.to_key()], |columns| {
+                let mut counts = [0; 6];
+                for (n, count) in counts.iter_mut().enumerate() {
+                    *count = columns.get::<_, i64>(n)?.unsigned_abs();
+                }
+                Ok(counts)
+            })
+            .at(&self.path, DOING)?;
+        let [orders, made, open, kept, broken, withdrawn] = counts;
+        row.orders += orders;
+        row.promises.made += made;
+        row.promises.open += open;
+        row.promises.kept += kept;
+        row.promises.broken += broken;
+        row.promises.withdrawn += withdrawn;
+        Ok(row)
     }
 
     /// The entity's orders with their lines, the newest first.

@@ -1,7 +1,7 @@
 //! The tables. A change of them is a new [`VERSION`]: the file is dropped and folded again, never migrated.
 
 /// Kept in the file as `PRAGMA user_version`.
-pub(crate) const VERSION: i64 = 1;
+pub(crate) const VERSION: i64 = 2;
 
 /// A table, the columns that order it, and whether its rows belong to an entity.
 pub(crate) struct Table {
@@ -66,6 +66,8 @@ CREATE TABLE profiles (
     merged_into BLOB,
     traits TEXT
 ) WITHOUT ROWID;
+
+CREATE INDEX profiles_merged ON profiles (merged_into) WHERE merged_into IS NOT NULL;
 
 CREATE TABLE orders (
     entity BLOB NOT NULL,

@@ -42,7 +42,6 @@ enum What {
         event_bytes: usize,
         #[arg(long, default_value_t = 100_000)]
         users: u64,
-        /// Measure only these parts.
         #[arg(long, value_enum, value_delimiter = ',')]
         only: Vec<Part>,
     },
@@ -51,13 +50,13 @@ enum What {
 /// What can be measured alone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
 enum Part {
-    /// Single events, beside their two limits, and at half of that load.
+    // Single events, beside their two limits, and at half of that load.
     Single,
-    /// Batches of 100 without a pause, and their drain.
+    // Batches of 100 without a pause, and their drain.
     Batch,
-    /// How far the views are behind at 5,000 events a second.
+    // How far the views are behind at 5,000 events a second.
     Views,
-    /// What sealing with the subjects' keys costs.
+    // What sealing with the subjects' keys costs.
     Sealing,
 }
 

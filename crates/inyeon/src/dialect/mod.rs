@@ -1,10 +1,14 @@
 //! The ways in which events are said. Each dialect is one module that ends in a [`Parsed`]; nothing downstream
 //! knows which one it was.
 
+pub mod cloudevents;
 pub mod segment;
 
-use model::{Dedupe, Event, Identifier, RejectedBody, Time, TimelineId};
+use model::{Dedupe, Event, EventKind, Identifier, RejectedBody, Signal, Time, TimelineId, is_operational};
 use runtime::{Node, NodeError};
+
+/// Ids are identifiers of people and messages, not documents.
+const ID_BYTES_MAX: usize = 512;
 
 /// One event of a request, taken or refused. A refusal is kept too.
 pub enum Parsed<'a> {
@@ -32,6 +36,7 @@ pub enum Code {
     MalformedJson,
     MissingIdentifier,
     MissingEvent,
+    MissingAttribute,
     UnknownType,
     WrongType,
     BadTimestamp,
@@ -40,10 +45,11 @@ pub enum Code {
 }
 
 impl Code {
-    pub const ALL: [Code; 8] = [
+    pub const ALL: [Code; 9] = [
         Code::MalformedJson,
         Code::MissingIdentifier,
         Code::MissingEvent,
+        Code::MissingAttribute,
         Code::UnknownType,
         Code::WrongType,
         Code::BadTimestamp,
@@ -56,6 +62,7 @@ impl Code {
             Code::MalformedJson => "malformed_json",
             Code::MissingIdentifier => "missing_identifier",
             Code::MissingEvent => "missing_event",
+            Code::MissingAttribute => "missing_attribute",
             Code::UnknownType => "unknown_type",
             Code::WrongType => "wrong_type",
             Code::BadTimestamp => "bad_timestamp",
@@ -72,6 +79,31 @@ pub struct Origin<'a> {
     /// The path of the API, or the file.
     pub place: &'a str,
     pub received_at: Time,
+}
+
+/// Reads a text again that came to `place`, in the words of that place.
+pub fn parse_again<'a>(
+    raw: &'a str,
+    place: &str,
+    received_at: Time,
+    fresh_id: impl FnOnce() -> String,
+) -> Parsed<'a> {
+    if place == cloudevents::PATH {
+        return cloudevents::parse(raw, received_at);
+    }
+    let path = place.rsplit('/').next().and_then(EventKind::from_name);
+    segment::parse(raw, path, segment::Outer::default(), received_at, fresh_id)
+}
+
+/// Whether an event needs no person: it is about operations, or about an order or promise whose owner is known
+/// elsewhere.
+fn names_no_person(name: &str, properties: Option<&str>) -> bool {
+    is_operational(name) || matches!(Signal::parse(name, properties), Some(Ok(_)))
+}
+
+/// The beginning of a text, for an error.
+fn clip(text: &str) -> String {
+    text.chars().take(64).collect()
 }
 
 /// Seals what was parsed into a record for the intake log.

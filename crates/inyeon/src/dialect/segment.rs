@@ -8,14 +8,12 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{Code, Parsed, Refused};
+use super::{Code, ID_BYTES_MAX, Parsed, Refused, clip, names_no_person};
 
 /// Limits of the specification.
 pub const EVENT_BYTES_MAX: usize = 32 << 10;
 pub const BODY_BYTES_MAX: usize = 500 << 10;
 pub const BATCH_EVENTS_MAX: usize = 2_500;
-/// Ids are identifiers of people and messages, not documents.
-const ID_BYTES_MAX: usize = 512;
 
 /// A batch, its events still as they were sent.
 #[derive(Deserialize)]
@@ -114,7 +112,14 @@ pub fn parse<'a>(
             return refuse(Code::IdTooLong, format!("{name}: longer than {ID_BYTES_MAX} bytes"), all);
         }
     }
-    if present(&members.user_id).is_none() && present(&members.anonymous_id).is_none() {
+    if present(&members.user_id).is_none()
+        && present(&members.anonymous_id).is_none()
+        && !(kind == EventKind::Track
+            && names_no_person(
+                members.event.as_deref().unwrap_or_default(),
+                members.properties.map(RawValue::get),
+            ))
+    {
         let detail = "neither userId nor anonymousId names anybody".to_owned();
         return refuse(Code::MissingIdentifier, detail, all);
     }
@@ -155,10 +160,6 @@ pub fn parse<'a>(
 
 fn present<'a>(id: &Option<Id<'a>>) -> Option<Id<'a>> {
     id.clone().filter(|id| !id.0.is_empty())
-}
-
-fn clip(text: &str) -> String {
-    text.chars().take(64).collect()
 }
 
 /// `receivedAt − (sentAt − timestamp)`: the sender's clock may be wrong, the time between its two readings is not.

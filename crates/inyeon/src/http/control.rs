@@ -15,10 +15,7 @@ use crate::ops::{self, Op};
 pub const CONTROL_PATH: &str = "/v1/control";
 
 pub(super) async fn call(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -> Response {
-    let token = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token = token.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
-    // Compared as hashes, so that the time says nothing about how much of it was right.
-    if crate::keys::hash_write_key(token) != crate::keys::hash_write_key(&app.control_token) {
+    if !has_token(&app, &headers) {
         return failed(StatusCode::UNAUTHORIZED, &Failure::new(Kind::Usage, "control-token"));
     }
     let op: Op = match serde_json::from_slice(&body) {
@@ -43,6 +40,14 @@ pub(super) async fn call(State(app): State<Arc<App>>, headers: HeaderMap, body: 
         Ok(Err(failure)) => failed(StatusCode::UNPROCESSABLE_ENTITY, &failure),
         Err(panic) => failed(StatusCode::INTERNAL_SERVER_ERROR, &Failure::other(&panic)),
     }
+}
+
+/// Whether the request carries the token that lies in the store's directory.
+pub(super) fn has_token(app: &App, headers: &HeaderMap) -> bool {
+    let token = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let token = token.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+    // Compared as hashes, so that the time says nothing about how much of it was right.
+    crate::keys::hash_write_key(token) == crate::keys::hash_write_key(&app.control_token)
 }
 
 fn failed(status: StatusCode, failure: &Failure) -> Response {

@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use model::{EventKind, Time};
-use runtime::IntakeError;
+use runtime::{IntakeError, NodeError};
 
 use super::answers::{BatchTaken, EventRefused, Refusal, SentBatch, SentEvent, Taken};
 use super::{App, refusal};
@@ -43,23 +43,35 @@ pub(super) async fn single(
     };
     let received_at = app.node.clock.now();
     let place = format!("/v1/{}", kind.name());
-    let outcome = {
-        let origin = Origin { source: &source, place: &place, received_at };
-        let parsed = segment::parse(body.as_str(), Some(kind), Outer::default(), received_at, fresh_id);
-        dialect::seal(&app.node, origin, &parsed).map(|record| (record, verdict(&parsed)))
+    let origin = Origin { source: &source, place: &place, received_at };
+    let parsed = segment::parse(body.as_str(), Some(kind), Outer::default(), received_at, fresh_id);
+    let sealed = seal_one(&app, origin, &parsed);
+    drop(parsed);
+    answer_one(&app, &headers, sealed).await
+}
+
+/// A sealed record, and whether the event was taken (its message id) or refused (code and detail).
+pub(super) type SealedOne = Result<(Vec<u8>, Result<String, (&'static str, String)>), NodeError>;
+
+pub(super) fn seal_one(app: &App, origin: Origin<'_>, parsed: &Parsed<'_>) -> SealedOne {
+    let verdict = match parsed {
+        Parsed::Event { event, .. } => Ok(event.message_id.to_string()),
+        Parsed::Refused(refused) => Err((refused.code.name(), refused.detail.clone())),
     };
-    let (record, verdict) = match outcome {
-        Ok(sealed) => sealed,
-        Err(_) => return overloaded(&app, &headers, &IntakeError::Stopping),
-    };
+    Ok((dialect::seal(&app.node, origin, parsed)?, verdict))
+}
+
+/// Makes one event durable and says what became of it.
+pub(super) async fn answer_one(app: &App, headers: &HeaderMap, sealed: SealedOne) -> Response {
+    let Ok((record, verdict)) = sealed else { return overloaded(app, headers, &IntakeError::Stopping) };
     app.seen.count(1, u64::from(verdict.is_err()));
-    if let Err(error) = store(&app, vec![record]).await {
-        return overloaded(&app, &headers, &error);
+    if let Err(error) = store(app, vec![record]).await {
+        return overloaded(app, headers, &error);
     }
     match verdict {
         Ok(message_id) => axum::Json(Taken { success: true, message_id }).into_response(),
         Err((code, detail)) => {
-            let message = refused_text(&app, &headers, code, &detail);
+            let message = refused_text(app, headers, code, &detail);
             let body = Refusal { success: false, code, message };
             (StatusCode::BAD_REQUEST, axum::Json(body)).into_response()
         }
@@ -101,35 +113,43 @@ pub(super) async fn batch(
         return refusal(&app, &headers, StatusCode::BAD_REQUEST, "batch_too_long", &values);
     }
     let origin = Origin { source: &source, place, received_at };
-    let mut records = Vec::with_capacity(parsed.batch.len());
+    let many =
+        parsed.batch.iter().map(|raw| segment::parse(raw.get(), None, parsed.outer(), received_at, fresh_id));
+    let sealed = seal_many(&app, &headers, origin, many);
+    drop(parsed);
+    answer_many(&app, &headers, sealed).await
+}
+
+/// The records of a batch, and what was refused of it.
+pub(super) type SealedMany = Result<(Vec<Vec<u8>>, Vec<EventRefused>), NodeError>;
+
+pub(super) fn seal_many<'a>(
+    app: &App,
+    headers: &HeaderMap,
+    origin: Origin<'_>,
+    events: impl Iterator<Item = Parsed<'a>>,
+) -> SealedMany {
+    let mut records = Vec::with_capacity(events.size_hint().0);
     let mut errors = Vec::new();
-    for (index, raw) in parsed.batch.iter().enumerate() {
-        let event = segment::parse(raw.get(), None, parsed.outer(), received_at, fresh_id);
-        match dialect::seal(&app.node, origin, &event) {
-            Ok(record) => records.push(record),
-            Err(_) => return overloaded(&app, &headers, &IntakeError::Stopping),
-        }
+    for (index, event) in events.enumerate() {
+        records.push(dialect::seal(&app.node, origin, &event)?);
         if let Parsed::Refused(Refused { code, detail, message_id, .. }) = &event {
-            let message = refused_text(&app, &headers, code.name(), detail);
+            let message = refused_text(app, headers, code.name(), detail);
             errors.push(EventRefused { index, message_id: message_id.clone(), code: code.name(), message });
         }
     }
-    let all = parsed.batch.len();
-    drop(parsed);
-    app.seen.count(all as u64, errors.len() as u64);
-    if let Err(error) = store(&app, records).await {
-        return overloaded(&app, &headers, &error);
-    }
-    let rejected = errors.len();
-    axum::Json(BatchTaken { success: true, accepted: all - rejected, rejected, errors }).into_response()
+    Ok((records, errors))
 }
 
-/// Whether the event was taken (its message id) or refused (code and detail).
-fn verdict(parsed: &Parsed<'_>) -> Result<String, (&'static str, String)> {
-    match parsed {
-        Parsed::Event { event, .. } => Ok(event.message_id.to_string()),
-        Parsed::Refused(refused) => Err((refused.code.name(), refused.detail.clone())),
+/// Makes a batch durable and says what was refused of it.
+pub(super) async fn answer_many(app: &App, headers: &HeaderMap, sealed: SealedMany) -> Response {
+    let Ok((records, errors)) = sealed else { return overloaded(app, headers, &IntakeError::Stopping) };
+    let (all, rejected) = (records.len(), errors.len());
+    app.seen.count(all as u64, rejected as u64);
+    if let Err(error) = store(app, records).await {
+        return overloaded(app, headers, &error);
     }
+    axum::Json(BatchTaken { success: true, accepted: all - rejected, rejected, errors }).into_response()
 }
 
 fn refused_text(app: &App, headers: &HeaderMap, code: &str, detail: &str) -> String {
@@ -138,7 +158,7 @@ fn refused_text(app: &App, headers: &HeaderMap, code: &str, detail: &str) -> Str
 }
 
 /// A body that is no batch: kept whole under the source's name, so that it can be looked at and sent again.
-async fn malformed(
+pub(super) async fn malformed(
     app: &App,
     headers: &HeaderMap,
     body: &str,
@@ -157,18 +177,8 @@ async fn malformed(
         message_id: None,
         raw: body,
     });
-    app.seen.count(1, 1);
-    match dialect::seal(&app.node, Origin { source: &source, place, received_at }, &refused) {
-        Ok(record) => {
-            if let Err(error) = store(app, vec![record]).await {
-                return overloaded(app, headers, &error);
-            }
-        }
-        Err(_) => return overloaded(app, headers, &IntakeError::Stopping),
-    }
-    let message = refused_text(app, headers, code.name(), &error.to_string());
-    let body = Refusal { success: false, code: code.name(), message };
-    (StatusCode::BAD_REQUEST, axum::Json(body)).into_response()
+    let sealed = seal_one(app, Origin { source: &source, place, received_at }, &refused);
+    answer_one(app, headers, sealed).await
 }
 
 async fn store(app: &App, records: Vec<Vec<u8>>) -> Result<(), IntakeError> {
@@ -191,7 +201,11 @@ fn overloaded(app: &App, headers: &HeaderMap, error: &IntakeError) -> Response {
 
 /// The body as text, unpacked where it is packed.
 #[allow(clippy::result_large_err, reason = "the error is the answer itself, made once")]
-fn text_of(app: &App, headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Text, Response> {
+pub(super) fn text_of(
+    app: &App,
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Text, Response> {
     let too_large = || {
         let values = [("limit", BODY_BYTES_MAX.to_string())];
         refusal(app, headers, StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", &values)
@@ -223,17 +237,21 @@ fn text_of(app: &App, headers: &HeaderMap, body: Result<Bytes, BytesRejection>) 
 }
 
 /// Bytes that are known to be UTF-8.
-struct Text(Bytes);
+pub(super) struct Text(Bytes);
 
 impl Text {
-    fn as_str(&self) -> &str {
+    pub(super) fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).expect("checked when it was made")
     }
 }
 
 /// Whose write key came with the request: as the user name of Basic authentication (the colon may be missing) or in
 /// the body.
-fn source_of(app: &App, headers: &HeaderMap, in_body: impl FnOnce() -> Option<String>) -> Option<Arc<str>> {
+pub(super) fn source_of(
+    app: &App,
+    headers: &HeaderMap,
+    in_body: impl FnOnce() -> Option<String>,
+) -> Option<Arc<str>> {
     let basic = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
         let encoded = value.strip_prefix("Basic ").or_else(|| value.strip_prefix("basic "))?;
         let decoded = base64::engine::general_purpose::STANDARD.decode(encoded.trim()).ok()?;
@@ -244,7 +262,12 @@ fn source_of(app: &App, headers: &HeaderMap, in_body: impl FnOnce() -> Option<St
         Some(key) => key,
         None => in_body()?,
     };
-    let hash = crate::keys::hash_write_key(&key);
+    source_with(app, &key)
+}
+
+/// The source that a write key belongs to.
+pub(super) fn source_with(app: &App, key: &str) -> Option<Arc<str>> {
+    let hash = crate::keys::hash_write_key(key);
     if let Some(source) = app.write_keys.load().get(&hash) {
         return Some(source.clone());
     }
@@ -252,7 +275,7 @@ fn source_of(app: &App, headers: &HeaderMap, in_body: impl FnOnce() -> Option<St
 }
 
 /// A name for a message that came without one.
-fn fresh_id() -> String {
+pub(super) fn fresh_id() -> String {
     let random: u128 = rand::random();
     format!("srv-{random:032x}")
 }

@@ -1,21 +1,26 @@
 //! The HTTP edge: intake, health, metrics, and the control call that the command line speaks.
 
 mod answers;
+mod browser;
+mod cloudevents;
 mod control;
 mod intake;
+mod live;
 mod metrics;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, post};
 use runtime::Node;
 use rustc_hash::FxHashMap;
+use tower_http::cors::{self, CorsLayer};
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as OpenApiDocument;
 use utoipa::openapi::path::{HttpMethod, Paths};
@@ -39,6 +44,10 @@ pub struct App {
     pub control_token: String,
     pub messages: [Messages; 2],
     pub seen: metrics::Seen,
+    /// Places for those who follow live.
+    pub readers: Arc<tokio::sync::Semaphore>,
+    /// True once the server is to end.
+    pub ending: tokio::sync::watch::Sender<bool>,
 }
 
 impl App {
@@ -54,6 +63,8 @@ impl App {
             control_token,
             messages: Lang::ALL.map(Messages::new),
             seen: metrics::Seen::default(),
+            readers: Arc::new(tokio::sync::Semaphore::new(live::READERS_MAX)),
+            ending: tokio::sync::watch::Sender::new(false),
         });
         app.reload_keys()?;
         Ok(app)
@@ -100,21 +111,35 @@ fn public() -> (Router<Arc<App>>, OpenApiDocument) {
     basic.description = Some("The write key is the user name; there is no password.".to_owned());
     let components = document.components.get_or_insert_default();
     components.add_security_scheme("write_key", SecurityScheme::Http(basic));
-    let mut router = OpenApiRouter::with_openapi(document)
+    let mut bearer = Http::new(HttpAuthScheme::Bearer);
+    bearer.description = Some("The token in `server.json` in the store's directory.".to_owned());
+    components.add_security_scheme("control_token", SecurityScheme::Http(bearer));
+    let router = OpenApiRouter::with_openapi(document)
         .routes(routes!(alive))
         .routes(routes!(ready))
         .routes(routes!(metrics::page))
+        .routes(routes!(live::page))
+        .routes(routes!(cloudevents::take))
         .routes(routes!(document_page));
-    for call in ["batch", "import"] {
-        router = router.routes(at::<intake::__path_batch>(call, post(intake::batch)));
+    // Events come from pages of any origin; the control call and what is read stay with their own.
+    let from_pages = CorsLayer::new()
+        .allow_origin(cors::Any)
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers(cors::Any)
+        .max_age(Duration::from_secs(86_400));
+    let mut calls = OpenApiRouter::default().routes(routes!(browser::settings));
+    for call in ["batch", "import", browser::BATCH] {
+        calls = calls.routes(at::<intake::__path_batch>(call, post(intake::batch)));
     }
     for kind in model::EventKind::ALL {
-        let one = move |state: State<Arc<App>>, headers: HeaderMap, body| {
-            intake::single(state, kind, headers, body)
-        };
-        router = router.routes(at::<intake::__path_single>(kind.name(), post(one)));
+        for call in [kind.name(), browser::short_name(kind)] {
+            let one = move |state: State<Arc<App>>, headers: HeaderMap, body| {
+                intake::single(state, kind, headers, body)
+            };
+            calls = calls.routes(at::<intake::__path_single>(call, post(one)));
+        }
     }
-    router.split_for_parts()
+    router.merge(calls.layer(from_pages)).split_for_parts()
 }
 
 /// One of several calls that share a description.
@@ -191,6 +216,11 @@ pub async fn serve(
         // An acknowledgement must not wait for a second packet to go with it.
         let _ = tcp.set_nodelay(true);
     });
+    let ending = app.clone();
+    let stop = async move {
+        stop.await;
+        ending.ending.send_replace(true);
+    };
     axum::serve(listener, router(app)).with_graceful_shutdown(stop).await
 }
 

@@ -63,15 +63,32 @@ fn every_path_is_served_and_answers_as_it_is_described() {
     for (path, methods) in document["paths"].as_object().unwrap() {
         for method in methods.as_object().unwrap().keys() {
             seen += 1;
+            if method == "get" && path == "/v1/live" {
+                let reply = connection.get(path).unwrap();
+                assert_eq!(reply.status, 401, "{path}");
+                check(&document, path, method, &reply);
+                continue;
+            }
             if method == "get" {
+                let path = &path.replace("{write_key}", KEY);
                 let reply = connection.get(path).unwrap();
                 assert_eq!(reply.status, 200, "{path}");
                 continue;
             }
-            let many = path.ends_with("batch") || path.ends_with("import");
+            if path == "/v1/cloudevents" {
+                let event =
+                    json!({ "specversion": "1.0", "id": "1", "source": "s", "type": "a", "userid": "u" });
+                let kind = [("content-type", "application/cloudevents+json")];
+                let reply = connection.request("POST", path, &kind, event.to_string().as_bytes()).unwrap();
+                assert_eq!(reply.status, 200, "{path}: {}", reply.text());
+                check(&document, path, method, &reply);
+                continue;
+            }
+            let many = ["batch", "import", "b"].iter().any(|call| path.ends_with(&format!("/{call}")));
             let one = track("u", &format!("m-{path}"));
             let mut one = one.clone();
-            one["type"] = path.rsplit('/').next().into();
+            // The path names the call, in full or by its letter.
+            one.as_object_mut().unwrap().remove("type");
             let nobody = json!({ "type": "page", "messageId": "m" });
             let (good, bad) = match many {
                 true => {
@@ -92,7 +109,10 @@ fn every_path_is_served_and_answers_as_it_is_described() {
             check(&document, path, method, &reply);
         }
     }
-    assert_eq!(seen, 12, "health, readiness, metrics, the document, six calls, batch and import");
+    assert_eq!(
+        seen, 22,
+        "four of operation, live, CloudEvents, settings, and the six calls, batch and import by name and letter"
+    );
     let ready = connection.get("/readyz").unwrap();
     check(&document, "/readyz", "get", &ready);
     assert!(!KEY.is_empty() && !document.to_string().contains(KEY));

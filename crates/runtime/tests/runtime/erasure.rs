@@ -202,8 +202,9 @@ fn nothing_of_the_erased_is_left_and_nobody_else_notices() {
 /// The decision to erase, and nothing after it; returns whom it is about.
 fn decide(node: &Node) -> Vec<model::EntityId> {
     let id = who(node, &format!("user-{CANARY}")).unwrap();
-    let visitor = node.reader().unwrap().profiles(Some("other-kanari"), 10).unwrap();
-    let visitor = visitor.into_iter().find(|row| row.entity != id).unwrap().entity;
+    let absorbed =
+        node.ask(move |fold| fold.entity(id).unwrap().customer().unwrap().absorbed.clone()).unwrap();
+    let visitor = *absorbed.first().unwrap();
     for id in [visitor, id] {
         node.command(id, model::Command::Erase).unwrap();
     }

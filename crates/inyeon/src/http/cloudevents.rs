@@ -1,0 +1,81 @@
+//! `POST /v1/cloudevents`: CloudEvents 1.0 in binary, structured and batched mode.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::Response;
+use serde_json::value::RawValue;
+
+use super::{App, answers, intake, refusal};
+use crate::dialect::segment::BATCH_EVENTS_MAX;
+use crate::dialect::{Origin, cloudevents};
+
+const ATTRIBUTE: &str = "ce-";
+
+/// CloudEvents 1.0
+///
+/// Binary mode (`ce-` headers), structured mode (`application/cloudevents+json`) or a batch
+/// (`application/cloudevents-batch+json`).
+#[utoipa::path(
+    post, path = "/v1/cloudevents", tag = "intake",
+    request_body(content = serde_json::Value, content_type = "application/cloudevents+json"),
+    security(("write_key" = [])),
+    responses(
+        (status = 200, body = answers::Taken), (status = 400, body = answers::Refusal),
+        (status = 401, body = answers::Refusal), (status = 413, body = answers::Refusal),
+        (status = 503, body = answers::Refusal, headers(("Retry-After" = u32))),
+    ),
+)]
+pub(super) async fn take(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let body = match intake::text_of(&app, &headers, body) {
+        Ok(body) => body,
+        Err(refused) => return refused,
+    };
+    let Some(source) = intake::source_of(&app, &headers, || None) else {
+        return refusal(&app, &headers, StatusCode::UNAUTHORIZED, "unknown_write_key", &[]);
+    };
+    let received_at = app.node.clock.now();
+    let origin = Origin { source: &source, place: cloudevents::PATH, received_at };
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    if media.eq_ignore_ascii_case("application/cloudevents-batch+json") {
+        let events: Vec<&RawValue> = match serde_json::from_str(body.as_str()) {
+            Ok(events) => events,
+            Err(error) => {
+                let place = cloudevents::PATH;
+                return intake::malformed(&app, &headers, body.as_str(), place, received_at, &error).await;
+            }
+        };
+        if events.len() > BATCH_EVENTS_MAX {
+            let values = [("count", events.len().to_string()), ("limit", BATCH_EVENTS_MAX.to_string())];
+            return refusal(&app, &headers, StatusCode::BAD_REQUEST, "batch_too_long", &values);
+        }
+        let many = events.iter().map(|raw| cloudevents::parse(raw.get(), received_at));
+        let sealed = intake::seal_many(&app, &headers, origin, many);
+        drop(events);
+        return intake::answer_many(&app, &headers, sealed).await;
+    }
+    let is_structured = media.eq_ignore_ascii_case("application/cloudevents+json");
+    if !is_structured && !headers.contains_key("ce-specversion") {
+        return refusal(&app, &headers, StatusCode::BAD_REQUEST, "not_a_cloudevent", &[]);
+    }
+    let sealed = if is_structured {
+        intake::seal_one(&app, origin, &cloudevents::parse(body.as_str(), received_at))
+    } else {
+        let attributes = headers.iter().filter_map(|(name, value)| {
+            // Values are percent-encoded UTF-8 (HTTP protocol binding, 3.1.3.2).
+            let value = percent_encoding::percent_decode(value.as_bytes()).decode_utf8_lossy().into_owned();
+            Some((name.as_str().strip_prefix(ATTRIBUTE)?, value))
+        });
+        let raw = cloudevents::structured(attributes, content_type, body.as_str());
+        intake::seal_one(&app, origin, &cloudevents::parse(&raw, received_at))
+    };
+    intake::answer_one(&app, &headers, sealed).await
+}
