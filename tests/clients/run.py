@@ -301,11 +301,11 @@ def run(command, seconds, **options):
 def end(process):
     """Ends what we started; it may put its own house in order first (a browser is in a process group of its own)."""
     for how, seconds in ((signal.SIGTERM, 10), (signal.SIGKILL, None)):
+        if process.poll() is not None:
+            return
         try:
             os.killpg(process.pid, how)
             process.wait(seconds)
-        except ProcessLookupError:
-            return
         except subprocess.TimeoutExpired:
             pass
 

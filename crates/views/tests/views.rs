@@ -577,14 +577,20 @@ fn profiles_are_found_by_what_is_known_of_them() {
     let found = |text| -> Vec<u64> {
         reader.profiles(text, 10).unwrap().iter().map(|row| row.entity.number).collect()
     };
-    assert_eq!(found(None), [2, 3, 1]);
-    assert_eq!(found(Some("  ")), [2, 3, 1]);
-    assert_eq!(found(Some("ana")), [3, 1]);
+    // Who was merged is found by their number alone; what was theirs counts with whom they joined.
+    assert_eq!(found(None), [2, 1]);
+    assert_eq!(found(Some("  ")), [2, 1]);
+    assert_eq!(found(Some("ana")), [1]);
+    assert_eq!(found(Some("cus-0-3")), [3]);
+    let own = profile(customer(1), "Ana_100%", Time(5));
+    let both = reader.profile(customer(1)).unwrap().unwrap();
+    assert!(own.orders > 0 && own.promises.made > 0);
+    assert_eq!((both.orders, both.promises.made), (2 * own.orders, 2 * own.promises.made));
     assert_eq!(found(Some("a_1")), [1]);
     assert_eq!(found(Some("0%")), [1]);
     assert_eq!(found(Some("%")), [1]);
     assert_eq!(found(Some("지우")), [2]);
-    assert_eq!(found(Some("device anatol")), [3]);
+    assert_eq!(found(Some("device 지우")), [2]);
     assert_eq!(found(Some("cus-0-2")), [2]);
     assert_eq!(found(Some("nobody")), [] as [u64; 0]);
     // How a list of ids is stored is nothing to be found by.
