@@ -10,7 +10,8 @@ build:
 demo: build
 	./target/release/inyeon demo
 
-# A C compiler is all that the Rust packages need besides Rust; the fuzzer's own library is C++.
+# A C compiler is all that the Rust packages need besides Rust; the fuzzer's own library is C++. The suite with other
+# people's SDKs installs what they need by itself: Python packages, Node packages, Chromium.
 prerequisites:
 	@command -v cc >/dev/null && command -v c++ >/dev/null || \
 	  { command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq gcc g++ libc6-dev; }
@@ -21,6 +22,8 @@ lint:
 
 test: prerequisites lint
 	INYEON_TEST_SCALE=$(SCALE) $(CARGO) test --workspace --features inyeon/faults
+	$(CARGO) build -p inyeon
+	tests/clients/run.py --inyeon target/debug/inyeon
 	./fuzz/run.sh 5
 
 test-full: prerequisites lint

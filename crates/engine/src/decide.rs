@@ -537,6 +537,8 @@ impl Decision<'_> {
             | Command::SwitchEffects { .. }
             | Command::StartImport { .. }
             | Command::FinishImport { .. }
+            | Command::ConnectWebhook { .. }
+            | Command::DisconnectWebhook { .. }
             | Command::NoteDeadLetterReplayed { .. } => {
                 self.ignore("a command for the workspace".to_owned());
             }
@@ -594,6 +596,13 @@ fn decide_workspace(workspace: &Workspace, command: &Command, now: Time) -> Vec<
                 Fact::SourceRevoked { source: source.clone(), at: now }
             }
             _ => return vec![Outcome::Ignored { reason: format!("no source {source} has a valid key") }],
+        },
+        Command::ConnectWebhook { name, map, secret } => {
+            Fact::WebhookConnected { name: name.clone(), map: map.clone(), secret: secret.clone(), at: now }
+        }
+        Command::DisconnectWebhook { name } => match workspace.webhooks.get(name) {
+            Some(_) => Fact::WebhookDisconnected { name: name.clone(), at: now },
+            None => return vec![Outcome::Ignored { reason: format!("no webhook {name} is connected") }],
         },
         Command::SwitchEffects { on, reason } => {
             Fact::EffectsSwitched { on: *on, at: now, reason: reason.clone() }

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use crate::Entity;
 use crate::customer::{Customer, EffectRecord, EffectState, Order, Promise, Timer};
-use crate::workspace::{Import, Source, Workspace};
+use crate::workspace::{Import, Source, Webhook, Workspace};
 
 /// An input as it reaches the profile that it was resolved to.
 pub struct Observed<'a> {
@@ -249,6 +249,8 @@ fn apply_fact(customer: &mut Customer, fact: &Fact, timeline: TimelineId) {
         Fact::ProfileErased { .. }
         | Fact::SourceCreated { .. }
         | Fact::SourceRevoked { .. }
+        | Fact::WebhookConnected { .. }
+        | Fact::WebhookDisconnected { .. }
         | Fact::EffectsSwitched { .. }
         | Fact::ImportStarted { .. }
         | Fact::ImportFinished { .. }
@@ -302,6 +304,13 @@ fn evolve_workspace(workspace: &mut Workspace, fact: &Fact) {
             if let Some(source) = workspace.sources.get_mut(source) {
                 source.revoked_at = Some(*at);
             }
+        }
+        Fact::WebhookConnected { name, map, secret, at } => {
+            let webhook = Webhook { map: map.clone(), secret: secret.clone(), connected_at: *at };
+            workspace.webhooks.insert(name.clone(), webhook);
+        }
+        Fact::WebhookDisconnected { name, .. } => {
+            workspace.webhooks.remove(name);
         }
         Fact::EffectsSwitched { on, .. } => workspace.effects_on = *on,
         Fact::ImportStarted { timeline, name, at } => {

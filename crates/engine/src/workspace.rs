@@ -9,13 +9,19 @@ use serde::{Deserialize, Serialize};
 pub struct Workspace {
     pub sources: BTreeMap<String, Source>,
     pub imports: BTreeMap<String, Import>,
+    pub webhooks: BTreeMap<String, Webhook>,
     /// The kill switch: off, no effect starts.
     pub effects_on: bool,
 }
 
 impl Default for Workspace {
     fn default() -> Self {
-        Workspace { sources: BTreeMap::new(), imports: BTreeMap::new(), effects_on: true }
+        Workspace {
+            sources: BTreeMap::new(),
+            imports: BTreeMap::new(),
+            webhooks: BTreeMap::new(),
+            effects_on: true,
+        }
     }
 }
 
@@ -25,6 +31,15 @@ pub struct Source {
     pub key_hash: [u8; 32],
     pub created_at: Time,
     pub revoked_at: Option<Time>,
+}
+
+/// A system whose webhooks are taken.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Webhook {
+    /// The map's text: what it says becomes of a request.
+    pub map: String,
+    pub secret: String,
+    pub connected_at: Time,
 }
 
 /// One imported source of history, with its own line of time.

@@ -74,6 +74,12 @@ impl Access {
         if !create && !store::Layout::new(dir).format().exists() {
             return Err(Failure::new(Kind::NotFound, "no-store").with("dir", dir.display()));
         }
+        // A server's file outlives one that was killed; the lock does not.
+        if let Some(remote) = Remote::find(dir)
+            && store::Layout::new(dir).is_in_use()
+        {
+            return Ok(Access::There(remote));
+        }
         let options = NodeOptions {
             store: store_options()?,
             // Looking into a store sends nothing.

@@ -1,7 +1,7 @@
 //! The command line. Its texts live in the catalogues; here is only its shape.
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
@@ -10,8 +10,10 @@ use serde_json::{Value, json};
 use crate::access::Access;
 use crate::error::{Failure, Kind};
 use crate::i18n::{Lang, Messages};
+use crate::import::csv_map::Map;
 use crate::import_cmd::{self, Input};
 use crate::ops::{EventFilter, Op};
+use crate::webhook;
 use crate::{benchmark, demo, maintenance, render, serve};
 
 #[derive(Parser)]
@@ -46,6 +48,8 @@ pub enum Top {
     Tail(TailArgs),
     DeadLetters(DeadLettersArgs),
     Keys(KeysArgs),
+    Webhooks(WebhooksArgs),
+    Map(MapArgs),
     Effects(EffectsArgs),
     Status,
     Doctor(maintenance::DoctorArgs),
@@ -189,6 +193,43 @@ enum KeysWhat {
     Create { name: String },
     List,
     Revoke { name: String },
+}
+
+#[derive(Args)]
+pub struct WebhooksArgs {
+    #[command(subcommand)]
+    what: WebhooksWhat,
+}
+
+#[derive(Subcommand)]
+enum WebhooksWhat {
+    Connect {
+        name: String,
+        #[arg(long)]
+        map: PathBuf,
+        #[arg(long)]
+        secret: Option<String>,
+    },
+    List,
+    Disconnect {
+        name: String,
+    },
+}
+
+#[derive(Args)]
+pub struct MapArgs {
+    #[command(subcommand)]
+    what: MapWhat,
+}
+
+#[derive(Subcommand)]
+enum MapWhat {
+    Check {
+        map: PathBuf,
+        sample: Option<PathBuf>,
+        #[arg(long)]
+        headers: Option<PathBuf>,
+    },
 }
 
 #[derive(Args)]
@@ -406,6 +447,20 @@ fn run(cli: Cli, messages: &Messages) -> Result<ExitCode, Failure> {
                 show(&open(false)?.run(Op::KeyRevoke { name })?, render::key_revoked);
             }
         },
+        Top::Webhooks(WebhooksArgs { what }) => match what {
+            WebhooksWhat::Connect { name, map, secret } => {
+                let map = read_text(&map)?;
+                let op = Op::WebhookConnect { name, map, secret };
+                show(&open(true)?.run(op)?, render::webhook_connected);
+            }
+            WebhooksWhat::List => show(&open(false)?.run(Op::WebhookList)?, render::webhooks),
+            WebhooksWhat::Disconnect { name } => {
+                show(&open(false)?.run(Op::WebhookDisconnect { name })?, render::webhook_disconnected);
+            }
+        },
+        Top::Map(MapArgs { what: MapWhat::Check { map, sample, headers } }) => {
+            show(&map_check(&map, sample.as_deref(), headers.as_deref())?, render::map_checked);
+        }
         Top::Effects(EffectsArgs { what }) => match what {
             EffectsWhat::List { limit } => {
                 show(&open(false)?.run(Op::Effects { limit, skip: 0 })?, render::effects);
@@ -500,6 +555,23 @@ fn csv_line(fields: &[String]) -> Result<String, Failure> {
     line.write_record(fields).map_err(|error| Failure::other(&error))?;
     let bytes = line.into_inner().map_err(|error| Failure::other(error.error()))?;
     Ok(String::from_utf8_lossy(&bytes).trim_end_matches('\n').to_owned())
+}
+
+fn read_text(path: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path).map_err(|error| Failure::io("read", path, &error))
+}
+
+/// What a map makes of a sample; without one, whether the map itself is sound.
+fn map_check(map: &Path, sample: Option<&Path>, headers: Option<&Path>) -> Result<Value, Failure> {
+    let parsed = Map::load(map)?;
+    let headers = headers.map(read_text).transpose()?.unwrap_or_default();
+    let headers: Vec<(String, String)> = headers
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()))
+        .collect();
+    let events = sample.map(|sample| webhook::sample(&parsed, &read_text(sample)?, &headers)).transpose()?;
+    Ok(json!({ "source": parsed.source(), "signed": parsed.is_signed(), "events": events }))
 }
 
 fn tail(access: &Access, args: &TailArgs, json: bool, messages: &Messages) -> Result<(), Failure> {

@@ -15,3 +15,4 @@ pub mod maintenance;
 pub mod ops;
 pub mod render;
 pub mod serve;
+pub mod webhook;

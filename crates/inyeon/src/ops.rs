@@ -15,6 +15,8 @@ use views::{DeadLetterFilter, EffectFilter, GroupBy, ReportQuery};
 use crate::dialect::segment::{self, Outer};
 use crate::dialect::{self, Origin, Parsed};
 use crate::error::{Failure, Kind};
+use crate::import::csv_map::Map;
+use crate::webhook;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
@@ -58,6 +60,16 @@ pub enum Op {
     },
     KeyList,
     KeyRevoke {
+        name: String,
+    },
+    WebhookConnect {
+        name: String,
+        map: String,
+        /// Made where none is given.
+        secret: Option<String>,
+    },
+    WebhookList,
+    WebhookDisconnect {
         name: String,
     },
     ImportStart {
@@ -157,6 +169,17 @@ const IMPORT_BACKLOG_MAX: u64 = 20_000;
 const IMPORT_EVENT_BYTES_MAX: usize = 4 << 20;
 
 impl Op {
+    /// Whether it changes who may send, and how.
+    pub fn changes_senders(&self) -> bool {
+        matches!(
+            self,
+            Op::KeyCreate { .. }
+                | Op::KeyRevoke { .. }
+                | Op::WebhookConnect { .. }
+                | Op::WebhookDisconnect { .. }
+        )
+    }
+
     /// Whether the answer must show everything that was acknowledged before: what a client has just sent is there
     /// for whoever asks next.
     fn sees_all(&self) -> bool {
@@ -201,6 +224,13 @@ pub fn run(node: &Node, op: Op) -> Result<Value, Failure> {
                 node.command(EntityId::workspace(), Command::RevokeSource { source: name.clone() })?;
             refused(&outcomes, Kind::NotFound)?;
             Ok(json!({ "revoked": name }))
+        }
+        Op::WebhookConnect { name, map, secret } => connect_webhook(node, name, map, secret),
+        Op::WebhookList => list_webhooks(node),
+        Op::WebhookDisconnect { name } => {
+            let command = Command::DisconnectWebhook { name: name.clone() };
+            refused(&node.command(EntityId::workspace(), command)?, Kind::NotFound)?;
+            Ok(json!({ "disconnected": name }))
         }
         Op::ImportStart { name } => import_start(node, name),
         Op::ImportKnown { name, keys } => {
@@ -495,7 +525,9 @@ fn fact_detail(fact: &Fact) -> String {
         | Fact::PromiseExpired { promise_id, .. } => promise_id.clone(),
         Fact::ProfileMerged { into, .. } => into.to_string(),
         Fact::SourceCreated { source, .. } | Fact::SourceRevoked { source, .. } => source.clone(),
-        Fact::ImportStarted { name, .. } => name.clone(),
+        Fact::ImportStarted { name, .. }
+        | Fact::WebhookConnected { name, .. }
+        | Fact::WebhookDisconnected { name, .. } => name.clone(),
         Fact::ProfileErased { .. }
         | Fact::EffectsSwitched { .. }
         | Fact::ImportFinished { .. }
@@ -530,14 +562,21 @@ fn replay_dead_letters(node: &Node, seqs: &[u64]) -> Result<Value, Failure> {
     let (mut replayed, mut still_refused) = (Vec::new(), Vec::new());
     for row in rows.into_iter().filter(|row| seqs.is_empty() || seqs.contains(&row.seq)) {
         let received_at = node.clock.now();
-        let record = match log.input(row.seq, 0)? {
+        let records = match log.input(row.seq, 0)? {
+            Item::Rejected { body, .. } if body.place.starts_with(webhook::PATH) => {
+                let name = &body.place[webhook::PATH.len()..];
+                match webhook::connected(node)?.get(name) {
+                    Some(hook) => hook.replay(node, &body.raw, received_at)?.map_err(|(_, reason)| reason),
+                    None => Err(format!("no webhook {name} is connected")),
+                }
+            }
             Item::Rejected { body, source, .. } => {
                 let fresh = || format!("replay-{}", row.seq);
                 let parsed = dialect::parse_again(&body.raw, &body.place, received_at, fresh);
                 match parsed {
                     Parsed::Event { .. } => {
                         let origin = Origin { source: &source, place: &body.place, received_at };
-                        Ok(dialect::seal(node, origin, &parsed)?)
+                        Ok(vec![dialect::seal(node, origin, &parsed)?])
                     }
                     Parsed::Refused(refused) => Err(refused.detail),
                 }
@@ -546,13 +585,15 @@ fn replay_dead_letters(node: &Node, seqs: &[u64]) -> Result<Value, Failure> {
             Item::Applied(applied) => {
                 let dedupe = Dedupe::None;
                 let timeline = TimelineId::LIVE;
-                Ok(node.seal_event(&applied.source, timeline, received_at, dedupe, &applied.event)?)
+                Ok(vec![node.seal_event(&applied.source, timeline, received_at, dedupe, &applied.event)?])
             }
             _ => Err("its text is not readable any more".to_owned()),
         };
-        match record {
-            Ok(record) => {
-                node.submit_and_wait(vec![record])?;
+        match records {
+            Ok(records) => {
+                if !records.is_empty() {
+                    node.submit_and_wait(records)?;
+                }
                 node.command(EntityId::workspace(), Command::NoteDeadLetterReplayed { seq: row.seq })?;
                 replayed.push(row.seq);
             }
@@ -573,6 +614,40 @@ fn create_key(node: &Node, name: &str) -> Result<Value, Failure> {
     refused(&node.command(EntityId::workspace(), command)?, Kind::Conflict)?;
     node.drain()?;
     Ok(json!({ "name": name, "write_key": key }))
+}
+
+fn connect_webhook(node: &Node, name: String, map: String, secret: Option<String>) -> Result<Value, Failure> {
+    webhook::check_name(&name)?;
+    let parsed = Map::parse(&map, &name)?;
+    let secret = secret.filter(|secret| !secret.is_empty()).unwrap_or_else(|| crate::keys::random_hex(24));
+    let path = match parsed.is_signed() {
+        true => format!("{}{name}", webhook::PATH),
+        false => format!("{}{name}/{secret}", webhook::PATH),
+    };
+    let command = Command::ConnectWebhook { name: name.clone(), map, secret: secret.clone() };
+    refused(&node.command(EntityId::workspace(), command)?, Kind::Conflict)?;
+    node.drain()?;
+    Ok(json!({ "name": name, "path": path, "signed": parsed.is_signed(), "secret": secret }))
+}
+
+fn list_webhooks(node: &Node) -> Result<Value, Failure> {
+    let hooks = node.ask(|fold| {
+        fold.entity(EntityId::workspace()).map(|entity| {
+            let hooks = entity.workspace().map(|w| w.webhooks.clone()).unwrap_or_default();
+            hooks.into_iter().map(|(name, hook)| (name, hook.map, hook.connected_at)).collect::<Vec<_>>()
+        })
+    })??;
+    // The secret was shown once, and the path of a system that does not sign would tell it.
+    let row = |(name, map, at): (String, String, Time)| {
+        let parsed = Map::parse(&map, &name);
+        let problem = parsed.as_ref().err().map(ToString::to_string);
+        let parsed = parsed.ok();
+        json!({
+            "name": name, "source": parsed.as_ref().map(|map| map.source().to_owned()),
+            "signed": parsed.map(|map| map.is_signed()), "connected_at": at.to_string(), "problem": problem,
+        })
+    };
+    Ok(hooks.into_iter().map(row).collect())
 }
 
 /// A command that moved nothing says why.

@@ -470,6 +470,37 @@ pub fn key_revoked(answer: &Value, messages: &Messages) -> String {
     messages.with("key-revoked", &[("name", plain(&answer["revoked"]))])
 }
 
+pub fn webhook_connected(answer: &Value, messages: &Messages) -> String {
+    let values = ["name", "path", "secret"].map(|name| (name, plain(&answer[name])));
+    messages.with(if answer["signed"] == true { "webhook-signed" } else { "webhook-unsigned" }, &values)
+}
+
+pub fn webhooks(rows: &Value, messages: &Messages) -> String {
+    let head = heads(messages, &["name", "source", "connected", "detail"]);
+    let rows: Vec<Vec<String>> = array(rows)
+        .iter()
+        .map(|row| {
+            ["name", "source", "connected_at", "problem"].iter().map(|name| or_dash(&row[*name])).collect()
+        })
+        .collect();
+    table(&head, &rows)
+}
+
+pub fn webhook_disconnected(answer: &Value, messages: &Messages) -> String {
+    messages.with("webhook-disconnected", &[("name", plain(&answer["disconnected"]))])
+}
+
+/// The events that a map makes, one after the other as they would be sent.
+pub fn map_checked(answer: &Value, messages: &Messages) -> String {
+    let source = ("source", plain(&answer["source"]));
+    let Some(events) = answer["events"].as_array() else { return messages.with("map-sound", &[source]) };
+    let mut out = messages.with("map-makes", &[source, ("count", events.len().to_string())]);
+    for event in events {
+        let _ = write!(out, "\n{}", serde_json::to_string_pretty(event).unwrap_or_default());
+    }
+    out
+}
+
 pub fn effects(rows: &Value, messages: &Messages) -> String {
     let head = heads(messages, &["at", "kind", "state", "order", "reason", "detail"]);
     let rows: Vec<Vec<String>> = array(rows)

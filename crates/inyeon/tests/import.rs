@@ -1046,7 +1046,12 @@ rows:
         ("%d.%m.%Y", "%d.%m.%Q", "test.yaml:9", "not a way to write a day"),
         ("event: order.placed", "type: alias", "test.yaml:10", "track, identify, page or screen"),
         ("        event: order.placed\n", "", "test.yaml:8", "needs the name of the event"),
-        ("        user_id: who\n", "", "test.yaml:8", "about nobody"),
+        (
+            "        event: order.placed\n        user_id: who\n",
+            "        event: seen\n",
+            "test.yaml:8",
+            "about nobody",
+        ),
         (
             "order_id: id",
             "order_id: { from: id, text: x }",

@@ -25,5 +25,7 @@ mod openapi;
 mod operations;
 #[path = "server/support.rs"]
 mod support;
+#[path = "server/webhooks.rs"]
+mod webhooks;
 #[path = "server/wire.rs"]
 mod wire;

@@ -169,6 +169,15 @@ pub enum Command {
     NoteDeadLetterReplayed {
         seq: u64,
     },
+    /// Take a system's webhooks by this map from now on; a name that is connected gets the new map.
+    ConnectWebhook {
+        name: String,
+        map: String,
+        secret: String,
+    },
+    DisconnectWebhook {
+        name: String,
+    },
 }
 
 /// Why an input was passed over.

@@ -161,6 +161,17 @@ pub enum Fact {
         seq: u64,
         at: Time,
     },
+    /// A system's webhooks are taken by this map; the secret proves that they come from it.
+    WebhookConnected {
+        name: String,
+        map: String,
+        secret: String,
+        at: Time,
+    },
+    WebhookDisconnected {
+        name: String,
+        at: Time,
+    },
 }
 
 impl Fact {
@@ -189,6 +200,8 @@ impl Fact {
             Fact::ProfileErased { .. } => "profile.erased",
             Fact::SourceCreated { .. } => "source.created",
             Fact::SourceRevoked { .. } => "source.revoked",
+            Fact::WebhookConnected { .. } => "webhook.connected",
+            Fact::WebhookDisconnected { .. } => "webhook.disconnected",
             Fact::EffectsSwitched { .. } => "effects.switched",
             Fact::ImportStarted { .. } => "import.started",
             Fact::ImportFinished { .. } => "import.finished",

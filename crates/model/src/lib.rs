@@ -34,5 +34,5 @@ pub use profile::Profile;
 pub use promise::{
     Basis, BreakCause, Comparator, PromiseKind, PromiseStatus, PromiseTerms, RiskReason, Target,
 };
-pub use signal::{About, Signal, SignalError, is_operational};
+pub use signal::{About, Signal, SignalError, is_operational, may_name_nobody};
 pub use time::Time;

@@ -117,6 +117,11 @@ pub fn is_operational(name: &str) -> bool {
     OPERATIONS.iter().any(|family| name.starts_with(family))
 }
 
+/// Whether a track event of this name may come without a person: one of operations, or about an order or promise.
+pub fn may_name_nobody(name: &str) -> bool {
+    is_operational(name) || Signal::is_known(name)
+}
+
 /// Why an event with a known name moved nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SignalError {

@@ -3,7 +3,6 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
 use store::LockError;
@@ -27,14 +26,7 @@ pub(crate) fn lock(dir: &Path) -> Result<Option<File>, LockError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(LockError::Io { path, source }),
     };
-    // SAFETY: a system call on a descriptor that is open.
-    if unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } != 0 {
-        let source = io::Error::last_os_error();
-        return Err(match source.kind() {
-            io::ErrorKind::WouldBlock => LockError::InUse { dir: dir.to_owned() },
-            _ => LockError::Io { path, source },
-        });
-    }
+    store::hold(&file, &path, dir)?;
     Ok(Some(file))
 }
 

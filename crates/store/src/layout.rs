@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use model::{LogKind, PartitionId};
 use rand::TryRngCore;
@@ -219,16 +220,40 @@ fn lock(layout: &Layout) -> Result<File, LockError> {
     let io = |source| LockError::Io { path: path.clone(), source };
     let file =
         OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(io)?;
-    // SAFETY: a system call on a descriptor that is open.
-    if unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } != 0 {
-        let source = io::Error::last_os_error();
-        return Err(if source.kind() == io::ErrorKind::WouldBlock {
-            LockError::InUse { dir: layout.dir.clone() }
-        } else {
-            io(source)
-        });
-    }
+    hold(&file, &path, &layout.dir)?;
     Ok(file)
+}
+
+impl Layout {
+    /// Whether somebody holds the store at this moment.
+    pub fn is_in_use(&self) -> bool {
+        // SAFETY: a system call on a descriptor that is open; closing it gives up the lock.
+        OpenOptions::new()
+            .read(true)
+            .open(self.lock())
+            .is_ok_and(|file| unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } != 0)
+    }
+}
+
+/// How often and how far apart a lock is tried: whoever held it may be on the point of ending, and a child process
+/// that is just being made holds what its parent held until it runs its own program.
+const LOCK_TRIES: u32 = 100;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
+
+/// Locks a store's lock file, for as long as it stays open.
+pub fn hold(file: &File, path: &Path, dir: &Path) -> Result<(), LockError> {
+    for _ in 0..LOCK_TRIES {
+        // SAFETY: a system call on a descriptor that is open.
+        if unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } == 0 {
+            return Ok(());
+        }
+        let source = io::Error::last_os_error();
+        if source.kind() != io::ErrorKind::WouldBlock {
+            return Err(LockError::Io { path: path.to_owned(), source });
+        }
+        std::thread::sleep(LOCK_PAUSE);
+    }
+    Err(LockError::InUse { dir: dir.to_owned() })
 }
 
 /// Where either log has entries, both logs and the keys were there before.

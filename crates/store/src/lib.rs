@@ -15,7 +15,7 @@ mod state;
 pub use disk::Disk;
 pub use keys::{KeyError, Keys, OpenError};
 pub use layout::{
-    Layout, LockError, OpenStoreError, Store, StoreFormat, StoreOptions, destroyed_register, parse_key,
+    Layout, LockError, OpenStoreError, Store, StoreFormat, StoreOptions, destroyed_register, hold, parse_key,
 };
 pub use log::{
     CommitError, Damage, DamageKind, Durable, Frame, LogError, LogOptions, LogReader, LogWriter, Opened,

@@ -63,6 +63,8 @@ fn is_common(fact: &Fact) -> bool {
         fact,
         Fact::SourceCreated { .. }
             | Fact::SourceRevoked { .. }
+            | Fact::WebhookConnected { .. }
+            | Fact::WebhookDisconnected { .. }
             | Fact::EffectsSwitched { .. }
             | Fact::ImportStarted { .. }
             | Fact::ImportFinished { .. }

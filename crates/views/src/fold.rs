@@ -180,6 +180,8 @@ impl<'c> Fold<'c> {
             Fact::ProfileErased { at: _ } => self.erase(entity),
             Fact::SourceCreated { .. }
             | Fact::SourceRevoked { .. }
+            | Fact::WebhookConnected { .. }
+            | Fact::WebhookDisconnected { .. }
             | Fact::EffectsSwitched { .. }
             | Fact::ImportStarted { .. }
             | Fact::ImportFinished { .. }

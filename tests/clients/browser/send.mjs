@@ -36,9 +36,8 @@ const server = createServer((request, response) => {
 await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
 const origin = `http://127.0.0.1:${server.address().port}`
 
-const onPath = (program) =>
-  process.env.PATH.split(path.delimiter).map((dir) => path.join(dir, program)).find(existsSync)
-const executablePath = process.env.CHROMIUM || onPath('chromium') || onPath('chromium-browser') || onPath('google-chrome')
+const onPath = process.env.PATH.split(path.delimiter).map((dir) => path.join(dir, 'chromium'))
+const executablePath = process.env.CHROMIUM || onPath.find(existsSync)
 if (!executablePath) throw new Error('no chromium on PATH')
 const browser = await chromium.launch({
   executablePath,

@@ -138,6 +138,11 @@ pub fn parse<'a>(
     let client_named = client_id.is_some();
     let Members { user_id, anonymous_id, previous_id, group_id, properties, traits, context, rest, .. } =
         members;
+    // Some SDKs say the traits of an identify only there.
+    let traits = match (kind, traits, context) {
+        (EventKind::Identify, None, Some(context)) => traits_in(context),
+        (_, traits, _) => traits,
+    };
     let keep = |id: Option<Id<'a>>| id.map(|id| id.0).filter(|id| !id.is_empty());
     Parsed::Event {
         event: Event {
@@ -158,13 +163,24 @@ pub fn parse<'a>(
     }
 }
 
+/// The traits in a context.
+fn traits_in(context: &RawValue) -> Option<&RawValue> {
+    #[derive(Deserialize)]
+    struct Context<'a> {
+        #[serde(borrow, default)]
+        traits: Option<&'a RawValue>,
+    }
+    serde_json::from_str::<Context<'_>>(context.get()).ok()?.traits
+}
+
 fn present<'a>(id: &Option<Id<'a>>) -> Option<Id<'a>> {
     id.clone().filter(|id| !id.0.is_empty())
 }
 
 /// `receivedAt − (sentAt − timestamp)`: the sender's clock may be wrong, the time between its two readings is not.
 fn corrected(members: &Members<'_>, outer: Outer<'_>, received_at: Time) -> Result<Time, String> {
-    let stated = members.original_timestamp.as_ref().or(members.timestamp.as_ref());
+    // Some SDKs put the time of the call into `originalTimestamp` beside a `timestamp` that their caller gave.
+    let stated = members.timestamp.as_ref().or(members.original_timestamp.as_ref());
     let Some(stated) = stated.filter(|stated| !stated.is_empty()) else { return Ok(received_at) };
     let timestamp = Time::parse(stated).ok_or_else(|| {
         format!(
@@ -385,6 +401,27 @@ mod tests {
         assert_eq!(event.timestamp, NOW.plus_micros(-5_000_000));
         assert!(!client_named);
         assert_eq!(event.message_id, "made");
+    }
+
+    #[test]
+    fn the_callers_own_time_counts() {
+        let raw = r#"{"type":"page","userId":"u","timestamp":"2024-02-29T14:59:58Z","originalTimestamp":"2026-03-01T00:00:00Z"}"#;
+        let Parsed::Event { event, .. } = parsed(raw, Outer::default()) else { panic!("refused") };
+        assert_eq!(event.timestamp.to_string(), "2024-02-29T14:59:58Z");
+        let raw = r#"{"type":"page","userId":"u","originalTimestamp":"2026-03-01T00:00:00Z"}"#;
+        let Parsed::Event { event, .. } = parsed(raw, Outer::default()) else { panic!("refused") };
+        assert_eq!(event.timestamp.to_string(), "2026-03-01T00:00:00Z");
+    }
+
+    #[test]
+    fn traits_of_an_identify_may_be_in_its_context() {
+        let raw = r#"{"type":"identify","userId":"u","context":{"traits":{"a":1}}}"#;
+        let Parsed::Event { event, .. } = parsed(raw, Outer::default()) else { panic!("refused") };
+        assert_eq!(event.traits.as_deref(), Some(r#"{"a":1}"#));
+        assert_eq!(event.context.as_deref(), Some(r#"{"traits":{"a":1}}"#));
+        let raw = r#"{"type":"identify","userId":"u","traits":{"a":2},"context":{"traits":{"a":1}}}"#;
+        let Parsed::Event { event, .. } = parsed(raw, Outer::default()) else { panic!("refused") };
+        assert_eq!(event.traits.as_deref(), Some(r#"{"a":2}"#));
     }
 
     #[test]

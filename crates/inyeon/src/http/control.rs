@@ -25,13 +25,13 @@ pub(super) async fn call(State(app): State<Arc<App>>, headers: HeaderMap, body: 
             return failed(StatusCode::BAD_REQUEST, &failure);
         }
     };
-    let changes_keys = matches!(op, Op::KeyCreate { .. } | Op::KeyRevoke { .. });
+    let changes_senders = op.changes_senders();
     // Operations wait for disks and threads; the requests of others must not.
     let worker = app.clone();
     let result = tokio::task::spawn_blocking(move || {
         let answer = ops::run(&worker.node, op)?;
-        if changes_keys {
-            worker.reload_keys()?;
+        if changes_senders {
+            worker.reload()?;
         }
         Ok::<_, Failure>(answer)
     });

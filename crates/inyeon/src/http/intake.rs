@@ -181,13 +181,13 @@ pub(super) async fn malformed(
     answer_one(app, headers, sealed).await
 }
 
-async fn store(app: &App, records: Vec<Vec<u8>>) -> Result<(), IntakeError> {
+pub(super) async fn store(app: &App, records: Vec<Vec<u8>>) -> Result<(), IntakeError> {
     let (answer, answered) = tokio::sync::oneshot::channel();
     app.node.submit(records, move |result| drop(answer.send(result)));
     answered.await.unwrap_or(Err(IntakeError::Stopping))
 }
 
-fn overloaded(app: &App, headers: &HeaderMap, error: &IntakeError) -> Response {
+pub(super) fn overloaded(app: &App, headers: &HeaderMap, error: &IntakeError) -> Response {
     let code = match error {
         IntakeError::Overloaded => "overloaded",
         IntakeError::Disk(_) => "disk",
@@ -206,8 +206,19 @@ pub(super) fn text_of(
     headers: &HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Text, Response> {
+    text_within(app, headers, body, BODY_BYTES_MAX)
+}
+
+/// [`text_of`] with a limit of its own.
+#[allow(clippy::result_large_err, reason = "the error is the answer itself, made once")]
+pub(super) fn text_within(
+    app: &App,
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+    limit: usize,
+) -> Result<Text, Response> {
     let too_large = || {
-        let values = [("limit", BODY_BYTES_MAX.to_string())];
+        let values = [("limit", limit.to_string())];
         refusal(app, headers, StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", &values)
     };
     let body = match body {
@@ -219,11 +230,11 @@ pub(super) fn text_of(
         headers.get(header::CONTENT_ENCODING).is_some_and(|e| e.as_bytes().eq_ignore_ascii_case(b"gzip"));
     let body = if packed {
         let mut unpacked = Vec::new();
-        let mut reader = flate2::read::GzDecoder::new(&body[..]).take(BODY_BYTES_MAX as u64 + 1);
+        let mut reader = flate2::read::GzDecoder::new(&body[..]).take(limit as u64 + 1);
         if reader.read_to_end(&mut unpacked).is_err() {
             return Err(refusal(app, headers, StatusCode::BAD_REQUEST, "body_unreadable", &[]));
         }
-        if unpacked.len() > BODY_BYTES_MAX {
+        if unpacked.len() > limit {
             return Err(too_large());
         }
         Bytes::from(unpacked)
@@ -245,24 +256,24 @@ impl Text {
     }
 }
 
-/// Whose write key came with the request: as the user name of Basic authentication (the colon may be missing) or in
-/// the body.
+/// Whose write key came with the request: as the user name of Basic authentication (the colon may be missing), as a
+/// Bearer token, or in the body. What is in the headers may be something else, so the first that is known counts.
 pub(super) fn source_of(
     app: &App,
     headers: &HeaderMap,
     in_body: impl FnOnce() -> Option<String>,
 ) -> Option<Arc<str>> {
-    let basic = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
-        let encoded = value.strip_prefix("Basic ").or_else(|| value.strip_prefix("basic "))?;
-        let decoded = base64::engine::general_purpose::STANDARD.decode(encoded.trim()).ok()?;
+    let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let in_header = authorization.and_then(|value| value.split_once(' ')).and_then(|(scheme, value)| {
+        if scheme.eq_ignore_ascii_case("bearer") {
+            return Some(value.trim().to_owned());
+        }
+        let decoded = base64::engine::general_purpose::STANDARD.decode(value.trim()).ok()?;
         let decoded = String::from_utf8(decoded).ok()?;
         Some(decoded.split_once(':').map_or(decoded.clone(), |(user, _)| user.to_owned()))
     });
-    let key = match basic.filter(|key| !key.is_empty()) {
-        Some(key) => key,
-        None => in_body()?,
-    };
-    source_with(app, &key)
+    let in_header = in_header.filter(|key| !key.is_empty()).and_then(|key| source_with(app, &key));
+    in_header.or_else(|| source_with(app, &in_body()?))
 }
 
 /// The source that a write key belongs to.

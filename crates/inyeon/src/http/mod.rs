@@ -7,6 +7,7 @@ mod control;
 mod intake;
 mod live;
 mod metrics;
+mod webhooks;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ use utoipa_axum::routes;
 
 use crate::dialect::segment::BODY_BYTES_MAX;
 use crate::i18n::{Lang, Messages};
+use crate::webhook::{self, Hooks};
 
 pub use control::CONTROL_PATH;
 
@@ -38,6 +40,8 @@ pub struct App {
     pub node: Arc<Node>,
     /// Source by the hash of its write key; replaced whole when keys change.
     pub write_keys: ArcSwap<FxHashMap<[u8; 32], Arc<str>>>,
+    /// Systems whose webhooks are taken; replaced whole when they change.
+    pub hooks: ArcSwap<Hooks>,
     /// A key that is good for trying things out and is kept nowhere.
     pub trial_key: Option<[u8; 32]>,
     /// Whoever knows it may do anything; it lies in the store's directory.
@@ -59,6 +63,7 @@ impl App {
         let app = Arc::new(App {
             node,
             write_keys: ArcSwap::default(),
+            hooks: ArcSwap::default(),
             trial_key: trial_key.map(crate::keys::hash_write_key),
             control_token,
             messages: Lang::ALL.map(Messages::new),
@@ -66,12 +71,12 @@ impl App {
             readers: Arc::new(tokio::sync::Semaphore::new(live::READERS_MAX)),
             ending: tokio::sync::watch::Sender::new(false),
         });
-        app.reload_keys()?;
+        app.reload()?;
         Ok(app)
     }
 
-    /// Reads the sources' keys from the workspace.
-    pub fn reload_keys(&self) -> Result<(), crate::error::Failure> {
+    /// Reads from the workspace who may send, and how.
+    pub fn reload(&self) -> Result<(), crate::error::Failure> {
         let keys = self.node.ask(|fold| {
             fold.entity(model::EntityId::workspace()).map(|entity| {
                 let sources = entity.workspace().map(|w| w.sources.clone()).unwrap_or_default();
@@ -80,6 +85,7 @@ impl App {
             })
         })??;
         self.write_keys.store(Arc::new(keys));
+        self.hooks.store(Arc::new(webhook::connected(&self.node)?));
         Ok(())
     }
 
@@ -120,12 +126,15 @@ fn public() -> (Router<Arc<App>>, OpenApiDocument) {
         .routes(routes!(metrics::page))
         .routes(routes!(live::page))
         .routes(routes!(cloudevents::take))
+        .routes(large(routes!(webhooks::signed)))
+        .routes(large(routes!(webhooks::unsigned)))
         .routes(routes!(document_page));
     // Events come from pages of any origin; the control call and what is read stay with their own.
     let from_pages = CorsLayer::new()
         .allow_origin(cors::Any)
         .allow_methods([Method::GET, Method::POST])
-        .allow_headers(cors::Any)
+        // Any, which a star would not say of `authorization`.
+        .allow_headers(cors::AllowHeaders::mirror_request())
         .max_age(Duration::from_secs(86_400));
     let mut calls = OpenApiRouter::default().routes(routes!(browser::settings));
     for call in ["batch", "import", browser::BATCH] {
@@ -139,7 +148,21 @@ fn public() -> (Router<Arc<App>>, OpenApiDocument) {
             calls = calls.routes(at::<intake::__path_single>(call, post(one)));
         }
     }
-    router.merge(calls.layer(from_pages)).split_for_parts()
+    let (calls, of_calls) = calls.split_for_parts();
+    // A page asks by OPTIONS first, so the layer stands before the answer to wrong methods.
+    let calls = calls.method_not_allowed_fallback(wrong_method).layer(from_pages);
+    let (router, mut document) = router.split_for_parts();
+    document.merge(of_calls);
+    (router.merge(calls), document)
+}
+
+async fn wrong_method(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    refusal(&app, &headers, StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", &[])
+}
+
+/// A call that takes larger bodies than an SDK sends.
+fn large((schemas, paths, handler): UtoipaMethodRouter<Arc<App>>) -> UtoipaMethodRouter<Arc<App>> {
+    (schemas, paths, handler.layer(DefaultBodyLimit::max(webhooks::BODY_BYTES_MAX)))
 }
 
 /// One of several calls that share a description.
@@ -169,9 +192,7 @@ pub fn router(app: Arc<App>) -> Router {
         .fallback(|headers: HeaderMap, State(app): State<Arc<App>>| async move {
             refusal(&app, &headers, StatusCode::NOT_FOUND, "not_found", &[])
         })
-        .method_not_allowed_fallback(|headers: HeaderMap, State(app): State<Arc<App>>| async move {
-            refusal(&app, &headers, StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", &[])
-        })
+        .method_not_allowed_fallback(wrong_method)
         .with_state(app)
 }
 

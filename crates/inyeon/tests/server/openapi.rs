@@ -57,6 +57,9 @@ fn every_path_is_served_and_answers_as_it_is_described() {
     let home = Home::new();
     let served = home.serve();
     let mut connection = served.connect();
+    let map = home.path("depot.yaml");
+    std::fs::write(&map, "source: depot\nrows: [{ name: all, skip: nothing }]\n").unwrap();
+    home.json(&["webhooks", "connect", "depot", "--map", map.to_str().unwrap(), "--secret", "s"]);
     let mut stranger = served.connect_as(None);
     let document = connection.get("/v1/openapi.json").unwrap().json();
     let mut seen = 0;
@@ -81,6 +84,13 @@ fn every_path_is_served_and_answers_as_it_is_described() {
                 let kind = [("content-type", "application/cloudevents+json")];
                 let reply = connection.request("POST", path, &kind, event.to_string().as_bytes()).unwrap();
                 assert_eq!(reply.status, 200, "{path}: {}", reply.text());
+                check(&document, path, method, &reply);
+                continue;
+            }
+            if path.starts_with("/v1/webhooks/") {
+                let path_of = path.replace("{name}", "depot").replace("{secret}", "s");
+                let reply = connection.post(&path_of, &json!({})).unwrap();
+                assert_eq!(reply.status, if path.ends_with("{secret}") { 200 } else { 401 }, "{path}");
                 check(&document, path, method, &reply);
                 continue;
             }
@@ -110,8 +120,8 @@ fn every_path_is_served_and_answers_as_it_is_described() {
         }
     }
     assert_eq!(
-        seen, 22,
-        "four of operation, live, CloudEvents, settings, and the six calls, batch and import by name and letter"
+        seen, 24,
+        "four of operation, live, CloudEvents, two webhooks, settings, and the six calls, batch and import by name and letter"
     );
     let ready = connection.get("/readyz").unwrap();
     check(&document, "/readyz", "get", &ready);

@@ -320,6 +320,10 @@ every!(facts, Fact,
     "import.finished": Fact::ImportFinished { .. } =>
         Fact::ImportFinished { timeline: 3, at: AT, events: 1_550_922, bad_rows: 17 },
     "dead_letter.replayed": Fact::DeadLetterReplayed { .. } => Fact::DeadLetterReplayed { seq: 44, at: AT },
+    "webhook.connected": Fact::WebhookConnected { .. } => Fact::WebhookConnected {
+        name: text("shop"), map: text("source: shop\nrows: []\n"), secret: text("s3cret"), at: AT },
+    "webhook.disconnected": Fact::WebhookDisconnected { .. } =>
+        Fact::WebhookDisconnected { name: text("shop"), at: AT },
 );
 
 every!(outcomes, Outcome,
@@ -361,6 +365,10 @@ every!(commands, Command,
     "mark_effect_unknown": Command::MarkEffectUnknown { .. } => Command::MarkEffectUnknown { key: effect().key },
     "note_dead_letter_replayed": Command::NoteDeadLetterReplayed { .. } =>
         Command::NoteDeadLetterReplayed { seq: 300 },
+    "connect_webhook": Command::ConnectWebhook { .. } => Command::ConnectWebhook {
+        name: text("shop"), map: text("source: shop\nrows: []\n"), secret: text("s3cret") },
+    "disconnect_webhook": Command::DisconnectWebhook { .. } =>
+        Command::DisconnectWebhook { name: text("shop") },
 );
 
 pub(crate) fn sealed(len: usize) -> Sealed<'static> {

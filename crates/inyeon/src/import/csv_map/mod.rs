@@ -5,7 +5,9 @@
 
 mod group;
 mod plan;
+mod request;
 mod run;
+mod signature;
 mod spec;
 mod value;
 
@@ -13,11 +15,12 @@ use std::path::{Path, PathBuf};
 
 use self::group::Groups;
 use self::plan::Plan;
-use self::run::{Run, Taken};
+use self::request::RequestRow;
+use self::run::{Gathered, Run, Taken};
 pub use self::value::Source;
 use super::progress::Feed;
 use super::table::{Meter, Row, Rows};
-use super::{BadRowReason, ImportError, ImportEvent, Sink, Summary};
+use super::{BadRowReason, ErrorKind, ImportError, ImportEvent, Sink, Summary};
 
 /// A field that a map reads: its name, and its place among the map's fields so that a source need not look the
 /// name up for every row.
@@ -81,6 +84,52 @@ impl Map {
             Taken::Staged => Ok(run.staged_events()),
         }
     }
+
+    /// The events of a webhook's request. Headers are asked for by their names in lower case.
+    pub fn events_of_request(
+        &self,
+        body: &serde_json::Value,
+        header: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Vec<ImportEvent>, BadRowReason> {
+        let mut run = Run::new(&self.plan, None);
+        let fields = self.fields();
+        let whole = RequestRow::of_body(fields, body, header);
+        let rule = run.rule_of(&whole)?;
+        let rows = match &self.plan.rules[rule].each {
+            Some(each) => RequestRow::of_list(fields, body, header, each),
+            None => vec![whole],
+        };
+        let mut gathered = Gathered::default();
+        for row in &rows {
+            if let Taken::Staged = run.stage_by(rule, row)? {
+                run.gather(&mut gathered);
+            }
+        }
+        Ok(run.gathered_events(&gathered))
+    }
+
+    /// Whether requests are to be signed; where not, the secret is a part of the address.
+    pub fn is_signed(&self) -> bool {
+        self.plan.signature.is_some()
+    }
+
+    /// Whether a request's signature is right for its body.
+    pub fn is_signature_right(
+        &self,
+        secret: &str,
+        header: &dyn Fn(&str) -> Option<String>,
+        body: &[u8],
+    ) -> bool {
+        self.plan.signature.as_ref().is_some_and(|signature| signature.is_right(secret, header, body))
+    }
+
+    /// The headers that the rules read, in lower case.
+    pub fn headers(&self) -> impl Iterator<Item = String> {
+        self.fields()
+            .iter()
+            .filter_map(|field| field.name().strip_prefix("@header."))
+            .map(str::to_ascii_lowercase)
+    }
 }
 
 /// What grouping may use while a table is read.
@@ -122,6 +171,14 @@ pub fn read(
     options: &ReadOptions,
     sink: &mut dyn Sink,
 ) -> Result<Summary, ImportError> {
+    if let Some(rule) = map.plan.rules.iter().find_map(|rule| rule.each.as_deref()) {
+        return Err(ImportError::new(
+            ErrorKind::Map,
+            format!("`each: {rule}` is about lists in a webhook's body, and a table has none"),
+            &map.file,
+            "Take the map for a webhook with `inyeon webhooks connect`",
+        ));
+    }
     let meter = Meter::over(&[table])?;
     let mut rows = Rows::open(table, map.plan.dialect, &meter)?;
     let places: Vec<usize> = map

@@ -9,7 +9,8 @@ use jiff::tz::TimeZone;
 use serde_saphyr::{Location, Spanned};
 
 use super::Field;
-use super::spec::{ConditionSpec, EventSpec, Fields, FullSpec, MapSpec, RuleSpec, ValueSpec};
+use super::signature::{Algorithm, Encoding as SignatureEncoding, Signature};
+use super::spec::{ConditionSpec, EventSpec, Fields, FullSpec, MapSpec, RuleSpec, SignatureSpec, ValueSpec};
 use super::value::{Condition, FieldIndex, Kind, Origin, Part, Product, Reading, Scalar, Template, Test};
 use crate::import::decimal::{Decimal, NumberStyle};
 use crate::import::local_time::{TimeFormat, TimeReader};
@@ -31,12 +32,15 @@ pub(super) struct Plan {
     pub(super) reading: Reading,
     pub(super) rules: Vec<Rule>,
     pub(super) events: Vec<EventPlan>,
+    pub(super) signature: Option<Signature>,
 }
 
 /// Rows of one kind.
 #[derive(Clone, Debug)]
 pub(super) struct Rule {
     pub(super) when: Vec<Condition>,
+    /// The list in a webhook's body whose elements are the rows.
+    pub(super) each: Option<String>,
     /// Indexes of [`Plan::events`]; none for rows that are skipped.
     pub(super) events: Vec<usize>,
 }
@@ -174,6 +178,8 @@ impl<'f> Planner<'f> {
             ));
         }
         let dialect = self.dialect(spec.delimiter.as_ref(), spec.encoding)?;
+        let signature = spec.webhook.and_then(|webhook| webhook.signature);
+        let signature = signature.map(|signature| self.signature(&signature)).transpose()?;
         let mut rules = Vec::new();
         let mut events = Vec::new();
         for rule in &spec.rows.value {
@@ -186,7 +192,40 @@ impl<'f> Planner<'f> {
             reading: Reading { numbers: self.numbers, empty_values: spec.empty_values, fields: self.fields },
             rules,
             events,
+            signature,
         })
+    }
+
+    fn signature(&self, spec: &Spanned<SignatureSpec>) -> Result<Signature, ImportError> {
+        let (at, spec) = (spec.referenced, &spec.value);
+        let algorithm = Algorithm::from_name(&spec.algorithm).ok_or_else(|| {
+            self.error(
+                at,
+                format!("{:?} is no algorithm of signatures that is known", spec.algorithm),
+                "Use hmac-sha1, hmac-sha256, hmac-sha512, or token where the header holds the secret itself",
+            )
+        })?;
+        let encoding = match spec.encoding.as_deref() {
+            None | Some("hex") => SignatureEncoding::Hex,
+            Some("base64") => SignatureEncoding::Base64,
+            Some(other) => {
+                return Err(self.error(
+                    at,
+                    format!("{other:?} is no way to write a signature that is known"),
+                    "Use hex or base64",
+                ));
+            }
+        };
+        let over = spec.over.clone().unwrap_or_else(|| "{body}".to_owned());
+        if !over.contains("{body}") {
+            return Err(self.error(
+                at,
+                format!("{over:?} does not sign the body"),
+                "Say under over what is signed, with {body} in it; {header.NAME} stands for a header",
+            ));
+        }
+        let prefix = spec.prefix.clone().unwrap_or_default();
+        Ok(Signature { header: spec.header.to_ascii_lowercase(), algorithm, encoding, prefix, over })
     }
 
     fn dialect(
@@ -234,7 +273,8 @@ impl<'f> Planner<'f> {
                 }
             });
         }
-        Ok(Rule { when, events: of_rule })
+        let each = spec.each.as_ref().map(|each| each.value.clone());
+        Ok(Rule { when, each, events: of_rule })
     }
 
     fn conditions(&mut self, specs: &[Spanned<ConditionSpec>]) -> Result<Vec<Condition>, ImportError> {
@@ -325,7 +365,9 @@ impl<'f> Planner<'f> {
             sums: body.sums,
             lists: body.lists,
         };
-        if plan.user_id.is_none() && plan.anonymous_id.is_none() && plan.fallback_anonymous_id.is_none() {
+        let named =
+            [&plan.user_id, &plan.anonymous_id, &plan.fallback_anonymous_id].into_iter().any(Option::is_some);
+        if !named && plan.needs_person() {
             return Err(self.error(
                 event.referenced,
                 "the event is about nobody",

@@ -13,6 +13,10 @@ const ADDEND_MAX: Decimal = Decimal::whole(1_000_000_000_000);
 /// Digits behind the point that a sum keeps.
 const SUM_SCALE: u32 = 9;
 
+/// The parts of a request's events: which event, which group of it, and what its rows made of it so far.
+#[derive(Default)]
+pub(super) struct Gathered(Vec<(usize, GroupId, Part)>);
+
 /// What became of a row.
 pub(super) enum Taken {
     /// Its events are staged.
@@ -63,8 +67,18 @@ impl Run {
 
     /// Makes the events of a row without letting them count yet: if one of them cannot be made, none is.
     pub(super) fn stage(&mut self, row: &dyn Source) -> Result<Taken, BadRowReason> {
+        let index = self.rule_of(row)?;
+        self.stage_by(index, row)
+    }
+
+    /// The rule that takes a row.
+    pub(super) fn rule_of(&self, row: &dyn Source) -> Result<usize, BadRowReason> {
+        first_rule(&self.plan.rules, row, &self.plan.reading)?.ok_or(BadRowReason::NoRule)
+    }
+
+    /// [`Run::stage`] by a rule that is known to take the row.
+    pub(super) fn stage_by(&mut self, index: usize, row: &dyn Source) -> Result<Taken, BadRowReason> {
         let Plan { rules, events, reading, .. } = &mut self.plan;
-        let index = first_rule(rules, row, reading)?.ok_or(BadRowReason::NoRule)?;
         if rules[index].events.is_empty() {
             return Ok(Taken::Skipped);
         }
@@ -102,6 +116,33 @@ impl Run {
             .iter()
             .map(|&event| plan.render(event, &staged[event].part, file.as_deref(), &mut buffers.json))
             .collect()
+    }
+
+    /// Adds the staged events to those of the request's rows before, each group as one.
+    pub(super) fn gather(&mut self, gathered: &mut Gathered) {
+        for &event in &self.active {
+            let Staged { part, group, .. } = &self.staged[event];
+            let grouped = self.plan.events[event].group_by.is_some();
+            let same = |(of, of_group, earlier): &&mut (usize, GroupId, Part)| {
+                grouped && *of == event && of_group == group && earlier.is_of(part)
+            };
+            match gathered.0.iter_mut().find(same) {
+                Some((_, _, earlier)) => earlier.absorb(part),
+                None => gathered.0.push((event, group.clone(), part.clone())),
+            }
+        }
+    }
+
+    /// The events of a request, in the order of their causes.
+    pub(super) fn gathered_events(&mut self, gathered: &Gathered) -> Vec<ImportEvent> {
+        let Run { plan, file, buffers, .. } = self;
+        let mut events: Vec<_> = gathered
+            .0
+            .iter()
+            .map(|(event, _, part)| plan.render(*event, part, file.as_deref(), &mut buffers.json))
+            .collect();
+        events.sort();
+        events
     }
 
     /// Lets the staged events count.
@@ -161,6 +202,11 @@ fn all_hold(conditions: &[Condition], row: &dyn Source, reading: &Reading) -> Re
 }
 
 impl EventPlan {
+    /// Whether the event is about a person, and not about operations or an order whose owner is known elsewhere.
+    pub(super) fn needs_person(&self) -> bool {
+        self.kind != "track" || !self.event.as_deref().is_some_and(model::may_name_nobody)
+    }
+
     /// Whom the event is about.
     fn push_identifiers(
         &mut self,
@@ -179,7 +225,7 @@ impl EventPlan {
         if part.user_id.is_empty() && part.anonymous_id.is_empty() {
             push(&mut self.fallback_anonymous_id, &mut part.anonymous_id)?;
         }
-        if part.user_id.is_empty() && part.anonymous_id.is_empty() {
+        if part.user_id.is_empty() && part.anonymous_id.is_empty() && self.needs_person() {
             return Err(BadRowReason::NoIdentifier);
         }
         Ok(())
@@ -211,9 +257,16 @@ impl EventPlan {
         buffers: &mut Buffers,
         part: &mut Part,
     ) -> Result<(), BadRowReason> {
-        part.rows = 1;
         part.line = row.line();
         part.sums.clear();
+        part.lists.clear();
+        if !row.has_element() {
+            part.rows = 0;
+            part.sums.resize(self.sums.len(), Decimal::whole(0));
+            part.lists.resize_with(self.lists.len(), String::new);
+            return Ok(());
+        }
+        part.rows = 1;
         for sum in &self.sums {
             part.sums.push(sum.addend(row, reading)?);
         }

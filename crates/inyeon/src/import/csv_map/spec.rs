@@ -21,7 +21,24 @@ pub(super) struct MapSpec {
     pub(super) numbers: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) empty_values: Vec<String>,
+    pub(super) webhook: Option<WebhookSpec>,
     pub(super) rows: Spanned<Vec<Spanned<RuleSpec>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WebhookSpec {
+    pub(super) signature: Option<Spanned<SignatureSpec>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SignatureSpec {
+    pub(super) header: String,
+    pub(super) algorithm: String,
+    pub(super) encoding: Option<String>,
+    pub(super) prefix: Option<String>,
+    pub(super) over: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -30,6 +47,7 @@ pub(super) struct RuleSpec {
     pub(super) name: String,
     #[serde(default)]
     pub(super) when: Vec<Spanned<ConditionSpec>>,
+    pub(super) each: Option<Spanned<String>>,
     pub(super) skip: Option<String>,
     #[serde(default)]
     pub(super) events: Vec<Spanned<EventSpec>>,

@@ -15,6 +15,11 @@ pub trait Source {
 
     /// The line the row begins on, or the number of the request.
     fn line(&self) -> u64;
+
+    /// False for a row that stands for a list without elements: it adds nothing to lists, sums and counts.
+    fn has_element(&self) -> bool {
+        true
+    }
 }
 
 /// What all rules of a map share.

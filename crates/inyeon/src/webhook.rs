@@ -1,0 +1,182 @@
+//! Webhooks in: a system that owns facts tells them, a map says what they mean, and a secret proves who speaks.
+
+use model::{Dedupe, EntityId, RejectedBody, Time, TimelineId};
+use runtime::{Node, NodeError};
+use rustc_hash::FxHashMap;
+use serde_json::{Value, json};
+
+use crate::dialect::segment::{self, Outer};
+use crate::dialect::{Code, Parsed};
+use crate::error::{Failure, Kind};
+use crate::import::csv_map::Map;
+
+/// An order of a wholesaler may have thousands of lines.
+const EVENT_BYTES_MAX: usize = 4 << 20;
+/// Where requests come to, before the name.
+pub const PATH: &str = "/v1/webhooks/";
+
+/// A connected system.
+pub struct Hook {
+    name: String,
+    map: Map,
+    secret: String,
+}
+
+/// Those that are connected, by name.
+pub type Hooks = FxHashMap<String, Hook>;
+
+/// The records of a request's events, or why there are none: a stable code and the reason.
+pub type Understood = Result<Vec<Vec<u8>>, (&'static str, String)>;
+
+/// What became of a request.
+pub struct Taken {
+    pub records: Vec<Vec<u8>>,
+    /// Whether it was understood, and how many events it made; else the reason, and it is kept as a dead letter.
+    pub verdict: Result<usize, (&'static str, String)>,
+}
+
+/// Reads the connected systems from the workspace. A map that this program does not understand any more fails at
+/// its requests, which are kept, and not at the start.
+pub fn connected(node: &Node) -> Result<Hooks, Failure> {
+    let hooks = node.ask(|fold| {
+        fold.entity(EntityId::workspace()).map(|entity| {
+            let webhooks = entity.workspace().map(|w| w.webhooks.clone()).unwrap_or_default();
+            webhooks.into_iter().map(|(name, hook)| (name, hook.map, hook.secret)).collect::<Vec<_>>()
+        })
+    })??;
+    let hook = |(name, map, secret): (String, String, String)| {
+        let map = Map::parse(&map, &name).ok()?;
+        Some((name.clone(), Hook { name, map, secret }))
+    };
+    Ok(hooks.into_iter().filter_map(hook).collect())
+}
+
+/// A name that can stand in an address.
+pub fn check_name(name: &str) -> Result<(), Failure> {
+    let sound = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+    if name.is_empty() || name.len() > 64 || !name.bytes().all(sound) {
+        return Err(Failure::new(Kind::Usage, "bad-webhook-name").with("name", name));
+    }
+    Ok(())
+}
+
+impl Hook {
+    /// Whether the request comes from whom it says: by its signature, or by the secret in its address.
+    pub fn trusts(
+        &self,
+        in_address: Option<&str>,
+        header: &dyn Fn(&str) -> Option<String>,
+        body: &[u8],
+    ) -> bool {
+        if self.map.is_signed() {
+            return self.map.is_signature_right(&self.secret, header, body);
+        }
+        // Compared as hashes, so that the time says nothing about how much of it was right.
+        in_address.is_some_and(|given| {
+            crate::keys::hash_write_key(given) == crate::keys::hash_write_key(&self.secret)
+        })
+    }
+
+    /// The records of a request: its events, or itself as a dead letter. Nothing of a request counts where a part of
+    /// it was not understood.
+    pub fn records(
+        &self,
+        node: &Node,
+        header: &dyn Fn(&str) -> Option<String>,
+        body: &str,
+        received_at: Time,
+    ) -> Result<Taken, NodeError> {
+        match self.events(node, header, body, received_at)? {
+            Ok(records) => Ok(Taken { verdict: Ok(records.len()), records }),
+            Err((code, reason)) => {
+                let record = self.rejected(node, header, body, received_at, code, &reason)?;
+                Ok(Taken { records: vec![record], verdict: Err((code, reason)) })
+            }
+        }
+    }
+
+    /// The records of the request's events, sealed.
+    pub fn events(
+        &self,
+        node: &Node,
+        header: &dyn Fn(&str) -> Option<String>,
+        body: &str,
+        received_at: Time,
+    ) -> Result<Understood, NodeError> {
+        let body: Value = match serde_json::from_str(body) {
+            Ok(body) => body,
+            Err(error) => return Ok(Err((Code::MalformedJson.name(), error.to_string()))),
+        };
+        let events = match self.map.events_of_request(&body, header) {
+            Ok(events) => events,
+            Err(reason) => return Ok(Err((reason.code(), reason.to_string()))),
+        };
+        let source = self.source();
+        let outer = Outer { event_bytes_max: Some(EVENT_BYTES_MAX), ..Outer::default() };
+        let mut records = Vec::with_capacity(events.len());
+        for event in &events {
+            match segment::parse(&event.json, None, outer, received_at, || event.key.clone()) {
+                Parsed::Event { event: parsed, .. } => {
+                    // The thing's own name: however often it is told, it counts once.
+                    let dedupe = Dedupe::Permanent(node.keys.hash_message(&source, &event.key));
+                    let live = TimelineId::LIVE;
+                    records.push(node.seal_event(&source, live, received_at, dedupe, &parsed)?);
+                }
+                Parsed::Refused(refused) => return Ok(Err((refused.code.name(), refused.detail))),
+            }
+        }
+        Ok(Ok(records))
+    }
+
+    /// The request with the headers that the map reads, to be looked at and read again when the map is mended.
+    fn rejected(
+        &self,
+        node: &Node,
+        header: &dyn Fn(&str) -> Option<String>,
+        body: &str,
+        received_at: Time,
+        code: &str,
+        reason: &str,
+    ) -> Result<Vec<u8>, NodeError> {
+        let headers: serde_json::Map<String, Value> =
+            self.map.headers().filter_map(|name| Some((name.clone(), json!(header(&name)?)))).collect();
+        let raw = json!({ "headers": headers, "body": body }).to_string();
+        let source = self.source();
+        // A request that is sent again is one dead letter.
+        let dedupe = Dedupe::Client(node.keys.hash_message(&format!("refused {source}"), &raw));
+        let place = format!("{PATH}{}", self.name);
+        let body =
+            RejectedBody { code: code.into(), reason: reason.into(), place: place.into(), raw: raw.into() };
+        node.seal_rejected(&source, received_at, None, dedupe, &body)
+    }
+
+    /// Reads a kept request again.
+    pub fn replay(&self, node: &Node, raw: &str, received_at: Time) -> Result<Understood, NodeError> {
+        let kept: Value = serde_json::from_str(raw).unwrap_or_default();
+        let header = |name: &str| kept["headers"][name].as_str().map(str::to_owned);
+        self.events(node, &header, kept["body"].as_str().unwrap_or_default(), received_at)
+    }
+
+    fn source(&self) -> String {
+        format!("webhook:{}", self.name)
+    }
+}
+
+/// What a map makes of a sample, without a store.
+pub fn sample(map: &Map, body: &str, headers: &[(String, String)]) -> Result<Value, Failure> {
+    let failed = |detail: String| Failure::new(Kind::Failed, "map-sample").with("detail", detail);
+    let body: Value = serde_json::from_str(body).map_err(|error| failed(error.to_string()))?;
+    let header = |name: &str| {
+        let found = headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.clone())
+    };
+    let events = map.events_of_request(&body, &header).map_err(|reason| failed(reason.to_string()))?;
+    let mut shown = Vec::new();
+    for event in events {
+        let mut json: Value = serde_json::from_str(&event.json).map_err(|error| failed(error.to_string()))?;
+        json["key"] = json!(event.key);
+        json["at"] = json!(event.at.to_string());
+        shown.push(json);
+    }
+    Ok(Value::Array(shown))
+}
