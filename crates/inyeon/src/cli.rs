@@ -570,7 +570,9 @@ fn map_check(map: &Path, sample: Option<&Path>, headers: Option<&Path>) -> Resul
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()))
         .collect();
-    let events = sample.map(|sample| webhook::sample(&parsed, &read_text(sample)?, &headers)).transpose()?;
+    let events = sample
+        .map(|sample| webhook::sample(&parsed, &read_text(sample)?, &headers, runtime::Clock::System.now()))
+        .transpose()?;
     Ok(json!({ "source": parsed.source(), "signed": parsed.is_signed(), "events": events }))
 }
 

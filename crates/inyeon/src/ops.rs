@@ -563,7 +563,7 @@ fn replay_dead_letters(node: &Node, seqs: &[u64]) -> Result<Value, Failure> {
     for row in rows.into_iter().filter(|row| seqs.is_empty() || seqs.contains(&row.seq)) {
         let received_at = node.clock.now();
         let records = match log.input(row.seq, 0)? {
-            Item::Rejected { body, .. } if body.place.starts_with(webhook::PATH) => {
+            Item::Rejected { body, received_at, .. } if body.place.starts_with(webhook::PATH) => {
                 let name = &body.place[webhook::PATH.len()..];
                 match webhook::connected(node)?.get(name) {
                     Some(hook) => hook.replay(node, &body.raw, received_at)?.map_err(|(_, reason)| reason),

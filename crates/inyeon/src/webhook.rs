@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::dialect::segment::{self, Outer};
 use crate::dialect::{Code, Parsed};
 use crate::error::{Failure, Kind};
-use crate::import::csv_map::Map;
+use crate::import::csv_map::{Map, Request};
 
 /// An order of a wholesaler may have thousands of lines.
 const EVENT_BYTES_MAX: usize = 4 << 20;
@@ -107,7 +107,8 @@ impl Hook {
             Ok(body) => body,
             Err(error) => return Ok(Err((Code::MalformedJson.name(), error.to_string()))),
         };
-        let events = match self.map.events_of_request(&body, header) {
+        let request = Request { body: &body, header, received_at: received_at.to_string() };
+        let events = match self.map.events_of_request(&request) {
             Ok(events) => events,
             Err(reason) => return Ok(Err((reason.code(), reason.to_string()))),
         };
@@ -150,7 +151,12 @@ impl Hook {
         node.seal_rejected(&source, received_at, None, dedupe, &body)
     }
 
-    /// Reads a kept request again.
+    /// Whether the body only tries the address; nobody who sends one can do anything by it.
+    pub fn is_ping(&self, body: &str) -> bool {
+        self.map.is_ping(body)
+    }
+
+    /// Reads a kept request again, as of the time when it came.
     pub fn replay(&self, node: &Node, raw: &str, received_at: Time) -> Result<Understood, NodeError> {
         let kept: Value = serde_json::from_str(raw).unwrap_or_default();
         let header = |name: &str| kept["headers"][name].as_str().map(str::to_owned);
@@ -163,14 +169,20 @@ impl Hook {
 }
 
 /// What a map makes of a sample, without a store.
-pub fn sample(map: &Map, body: &str, headers: &[(String, String)]) -> Result<Value, Failure> {
+pub fn sample(
+    map: &Map,
+    body: &str,
+    headers: &[(String, String)],
+    received_at: Time,
+) -> Result<Value, Failure> {
     let failed = |detail: String| Failure::new(Kind::Failed, "map-sample").with("detail", detail);
     let body: Value = serde_json::from_str(body).map_err(|error| failed(error.to_string()))?;
     let header = |name: &str| {
         let found = headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.clone())
     };
-    let events = map.events_of_request(&body, &header).map_err(|reason| failed(reason.to_string()))?;
+    let request = Request { body: &body, header: &header, received_at: received_at.to_string() };
+    let events = map.events_of_request(&request).map_err(|reason| failed(reason.to_string()))?;
     let mut shown = Vec::new();
     for event in events {
         let mut json: Value = serde_json::from_str(&event.json).map_err(|error| failed(error.to_string()))?;

@@ -95,6 +95,9 @@ async fn take(
         Err(refused) => return refused,
     };
     let header = |name: &str| headers.get(name).and_then(|value| Some(value.to_str().ok()?.to_owned()));
+    if hook.is_ping(body.as_str()) {
+        return axum::Json(WebhookTaken { success: true, events: 0, refused: None }).into_response();
+    }
     // What is signed is what was sent, before it is read in any way.
     if !hook.trusts(secret, &header, body.as_str().as_bytes()) {
         return refusal(app, headers, StatusCode::UNAUTHORIZED, "bad_signature", &[]);

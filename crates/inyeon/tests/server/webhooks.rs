@@ -13,6 +13,7 @@ use crate::wire::Reply;
 const SIGNED: &str = r#"
 source: shop
 webhook:
+  pings: ["hook="]
   signature: { header: X-Shop-Hmac, algorithm: hmac-sha256, encoding: base64, over: "{header.X-Shop-Time}.{body}" }
 rows:
   - name: tests of the connection
@@ -138,6 +139,8 @@ fn who_cannot_prove_it_is_not_believed() {
     let path = "/v1/webhooks/shop";
     refused(&post(&served, path, "order/created", "wrong", &body), 401, "bad_signature");
     refused(&post(&served, path, "order/created", "", &body), 401, "bad_signature");
+    let ping = served.connect_as(None).request("POST", path, &[], b"hook=3").unwrap();
+    assert_eq!(taken(&ping)["events"], 0);
     let bare = served.connect_as(None).request("POST", path, &[], body.as_bytes()).unwrap();
     refused(&bare, 401, "bad_signature");
     // The secret in the address is none of a system that signs.
@@ -239,10 +242,10 @@ fn a_map_is_checked_before_it_is_used() {
     let without = home.run(&["map", "check", &map, &sample]);
     assert_eq!(without.code, Some(1), "no topic, no rule: {without:?}");
     for (text, place) in [
-        (SIGNED.replace("hmac-sha256", "md5"), "map.yaml:4:"),
-        (SIGNED.replace("encoding: base64", "encoding: octal"), "map.yaml:4:"),
-        (SIGNED.replace("{header.X-Shop-Time}.{body}", "nothing"), "map.yaml:4:"),
-        (SIGNED.replace("algorithm", "algorythm"), "map.yaml:4:"),
+        (SIGNED.replace("hmac-sha256", "md5"), "map.yaml:5:"),
+        (SIGNED.replace("encoding: base64", "encoding: octal"), "map.yaml:5:"),
+        (SIGNED.replace("{header.X-Shop-Time}.{body}", "nothing"), "map.yaml:5:"),
+        (SIGNED.replace("algorithm", "algorythm"), "map.yaml:5:"),
     ] {
         let map = write("map.yaml", &text);
         let refused = home.run(&["map", "check", &map]);

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use self::group::Groups;
 use self::plan::Plan;
+pub use self::request::Request;
 use self::request::RequestRow;
 use self::run::{Gathered, Run, Taken};
 pub use self::value::Source;
@@ -85,27 +86,33 @@ impl Map {
         }
     }
 
-    /// The events of a webhook's request. Headers are asked for by their names in lower case.
-    pub fn events_of_request(
-        &self,
-        body: &serde_json::Value,
-        header: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<Vec<ImportEvent>, BadRowReason> {
+    /// The events of a webhook's request. Of a list's elements some may make nothing; all of them is a mistake.
+    pub fn events_of_request(&self, request: &Request<'_>) -> Result<Vec<ImportEvent>, BadRowReason> {
         let mut run = Run::new(&self.plan, None);
         let fields = self.fields();
-        let whole = RequestRow::of_body(fields, body, header);
+        let whole = RequestRow::of_body(fields, request);
         let rule = run.rule_of(&whole)?;
         let rows = match &self.plan.rules[rule].each {
-            Some(each) => RequestRow::of_list(fields, body, header, each),
+            Some(each) => RequestRow::of_list(fields, request, each),
             None => vec![whole],
         };
         let mut gathered = Gathered::default();
+        let mut understood = false;
         for row in &rows {
-            if let Taken::Staged = run.stage_by(rule, row)? {
-                run.gather(&mut gathered);
+            match run.stage_by(rule, row) {
+                Ok(Taken::Staged) => run.gather(&mut gathered),
+                Ok(Taken::Skipped) => {}
+                Err(BadRowReason::NoRule) => continue,
+                Err(reason) => return Err(reason),
             }
+            understood = true;
         }
-        Ok(run.gathered_events(&gathered))
+        if understood { Ok(run.gathered_events(&gathered)) } else { Err(BadRowReason::NoRule) }
+    }
+
+    /// Whether a body only tries the address, as some systems do when it is entered.
+    pub fn is_ping(&self, body: &str) -> bool {
+        self.plan.pings.iter().any(|beginning| body.starts_with(beginning.as_str()))
     }
 
     /// Whether requests are to be signed; where not, the secret is a part of the address.

@@ -33,6 +33,8 @@ pub(super) struct Plan {
     pub(super) rules: Vec<Rule>,
     pub(super) events: Vec<EventPlan>,
     pub(super) signature: Option<Signature>,
+    /// How bodies begin that only try the address.
+    pub(super) pings: Vec<String>,
 }
 
 /// Rows of one kind.
@@ -178,7 +180,8 @@ impl<'f> Planner<'f> {
             ));
         }
         let dialect = self.dialect(spec.delimiter.as_ref(), spec.encoding)?;
-        let signature = spec.webhook.and_then(|webhook| webhook.signature);
+        let (signature, pings) =
+            spec.webhook.map_or((None, Vec::new()), |webhook| (webhook.signature, webhook.pings));
         let signature = signature.map(|signature| self.signature(&signature)).transpose()?;
         let mut rules = Vec::new();
         let mut events = Vec::new();
@@ -193,6 +196,7 @@ impl<'f> Planner<'f> {
             rules,
             events,
             signature,
+            pings,
         })
     }
 

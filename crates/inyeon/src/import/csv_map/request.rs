@@ -7,6 +7,17 @@ use super::value::Source;
 
 /// What the name of a header begins with in a map.
 const HEADER: &str = "@header.";
+/// The name of the time at which the request came.
+const RECEIVED: &str = "@received";
+
+/// A request as it came.
+pub struct Request<'r> {
+    pub body: &'r Value,
+    /// Asked for headers by their names in lower case.
+    pub header: &'r dyn Fn(&str) -> Option<String>,
+    /// RFC 3339.
+    pub received_at: String,
+}
 
 /// One row of a request. All of a map's fields are looked up once.
 pub(super) struct RequestRow {
@@ -16,30 +27,22 @@ pub(super) struct RequestRow {
 
 impl RequestRow {
     /// The request itself, without an element.
-    pub(super) fn of_body(fields: &[Field], body: &Value, header: &dyn Fn(&str) -> Option<String>) -> Self {
-        RequestRow { texts: texts(fields, body, header, None), has_element: true }
+    pub(super) fn of_body(fields: &[Field], request: &Request<'_>) -> Self {
+        RequestRow { texts: texts(fields, request, None), has_element: true }
     }
 
     /// The rows that a rule makes of it: one for each element of the list `each`; where there is none, one that
     /// says so.
-    pub(super) fn of_list(
-        fields: &[Field],
-        body: &Value,
-        header: &dyn Fn(&str) -> Option<String>,
-        each: &str,
-    ) -> Vec<Self> {
-        let elements = at(body, each).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-        if elements.is_empty() {
-            return vec![RequestRow {
-                texts: texts(fields, body, header, Some((each, &Value::Null))),
-                has_element: false,
-            }];
-        }
-        let row = |element| RequestRow {
-            texts: texts(fields, body, header, Some((each, element))),
-            has_element: true,
+    pub(super) fn of_list(fields: &[Field], request: &Request<'_>, each: &str) -> Vec<Self> {
+        let elements = at(request.body, each).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        let row = |element, has_element| RequestRow {
+            texts: texts(fields, request, Some((each, element))),
+            has_element,
         };
-        elements.iter().map(row).collect()
+        match elements {
+            [] => vec![row(&Value::Null, false)],
+            elements => elements.iter().map(|element| row(element, true)).collect(),
+        }
     }
 }
 
@@ -57,22 +60,20 @@ impl Source for RequestRow {
     }
 }
 
-fn texts(
-    fields: &[Field],
-    body: &Value,
-    header: &dyn Fn(&str) -> Option<String>,
-    element: Option<(&str, &Value)>,
-) -> Vec<Option<String>> {
+fn texts(fields: &[Field], request: &Request<'_>, element: Option<(&str, &Value)>) -> Vec<Option<String>> {
     let text = |field: &Field| {
         let name = field.name();
         if let Some(name) = name.strip_prefix(HEADER) {
-            return header(&name.to_ascii_lowercase());
+            return (request.header)(&name.to_ascii_lowercase());
+        }
+        if name == RECEIVED {
+            return Some(request.received_at.clone());
         }
         let within = element.and_then(|(each, element)| {
             let rest = name.strip_prefix(each)?;
             if rest.is_empty() { Some(Some(element)) } else { Some(at(element, rest.strip_prefix('.')?)) }
         });
-        match within.unwrap_or_else(|| at(body, name))? {
+        match within.unwrap_or_else(|| at(request.body, name))? {
             Value::Null => None,
             Value::String(text) => Some(text.clone()),
             other => Some(other.to_string()),

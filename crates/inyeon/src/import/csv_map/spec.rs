@@ -29,6 +29,8 @@ pub(super) struct MapSpec {
 #[serde(deny_unknown_fields)]
 pub(super) struct WebhookSpec {
     pub(super) signature: Option<Spanned<SignatureSpec>>,
+    #[serde(default)]
+    pub(super) pings: Vec<String>,
 }
 
 #[derive(Deserialize)]
