@@ -427,9 +427,20 @@ impl Checkup<'_> {
                 damages.push((Damage { file: path.clone(), offset: 0, seq, kind: what }, "segment"));
             }
             next_seq = Some(scan.next_seq);
+            let committed = scan.committed;
+            let cut_short = last && scan.damage.is_none() && committed.next_seq < scan.next_seq;
+            if cut_short && committed.next_seq > durable {
+                tail = Some((path.clone(), committed.end));
+                (next_seq, crc, end) =
+                    (Some(committed.next_seq), committed.crc, (path.clone(), committed.end));
+                continue;
+            }
             if let Some(damage) = scan.damage {
                 if last && damage.seq > durable && !scan.sound_frame_after {
-                    tail = Some((path.clone(), damage.offset));
+                    tail = Some((path.clone(), committed.end));
+                    (next_seq, crc, end) =
+                        (Some(committed.next_seq), committed.crc, (path.clone(), committed.end));
+                    continue;
                 } else {
                     next_seq = None;
                     damages.push((damage, "frame"));
@@ -440,7 +451,7 @@ impl Checkup<'_> {
         }
         let mut last = 0;
         let mut failed = None;
-        let others = copy_sound_frames(&dir, kind, |frame| {
+        let others = copy_sound_frames(&dir, kind, durable, |frame| {
             if failed.is_none() {
                 last = frame.seq;
                 self.step(frame.body.len() as u64 + ondisk::FRAME_OVERHEAD);

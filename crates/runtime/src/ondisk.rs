@@ -13,7 +13,8 @@ pub(crate) const KEYS_HEADER: usize = 64;
 pub(crate) const SLOT: usize = 96;
 const SEGMENT_HEADER: usize = 64;
 const FRAME_HEADER: usize = 24;
-const FRAME_WORD: [u8; 2] = 0xA55A_u16.to_le_bytes();
+/// The last frame of a commit, and one that others follow.
+const FRAME_WORDS: [[u8; 2]; 2] = [0xA55A_u16.to_le_bytes(), 0xA55C_u16.to_le_bytes()];
 const MARK_MAGIC: u32 = 0x4d59_4e49;
 const MARK_CELL: usize = 64;
 
@@ -126,7 +127,10 @@ pub(crate) fn locate(dir: &Path, seq: u64) -> Option<(PathBuf, u64)> {
     let bytes = fs::read(&path).ok()?;
     let wanted = seq.to_le_bytes();
     (SEGMENT_HEADER..bytes.len().saturating_sub(FRAME_HEADER - 1))
-        .find(|&at| bytes[at + 8..at + 16] == wanted && bytes[at + 22..at + 24] == FRAME_WORD)
+        .find(|&at| {
+            bytes[at + 8..at + 16] == wanted
+                && FRAME_WORDS.iter().any(|word| bytes[at + 22..at + 24] == *word)
+        })
         .map(|at| (path, at as u64))
 }
 

@@ -98,6 +98,11 @@ pub fn salvage(
     Ok(report)
 }
 
+/// The last entry that the mark of a log knows to be durable.
+fn durable(dir: &Path) -> Result<u64, DoctorError> {
+    Ok(ondisk::mark(dir).map_err(io_error("read the mark in", dir))?.value.map_or(0, |(seq, _)| seq))
+}
+
 struct Salvage<'a> {
     old: &'a Layout,
     new: &'a Layout,
@@ -207,7 +212,7 @@ impl Salvage<'_> {
     ) -> Result<Vec<Damage>, DoctorError> {
         let dir = self.old.log(LogKind::Intake, PARTITION);
         let mut newer = None;
-        let damages = copy_sound_frames(&dir, LogKind::Intake, |frame| {
+        let damages = copy_sound_frames(&dir, LogKind::Intake, durable(&dir)?, |frame| {
             self.step(frame.body.len());
             match IntakeRecord::decode(frame.body) {
                 Ok(record) => each(frame.seq, &record),
@@ -228,7 +233,7 @@ impl Salvage<'_> {
     ) -> Result<Vec<Damage>, DoctorError> {
         let dir = self.old.log(LogKind::Journal, PARTITION);
         let mut newer = None;
-        let damages = copy_sound_frames(&dir, LogKind::Journal, |frame| {
+        let damages = copy_sound_frames(&dir, LogKind::Journal, durable(&dir)?, |frame| {
             self.step(frame.body.len());
             match Entry::decode(frame.body) {
                 Ok(entry) if keys.is_none_or(|keys| can_be_folded(keys, &entry)) => {
@@ -269,8 +274,7 @@ impl Salvage<'_> {
         })?;
         self.note_damages(damages, "journal");
         let dir = self.old.log(LogKind::Journal, PARTITION);
-        let durable =
-            ondisk::mark(&dir).map_err(io_error("read the mark in", &dir))?.value.map_or(0, |(seq, _)| seq);
+        let durable = durable(&dir)?;
         coverage.lost.extend(coverage.end + 1..=durable);
         coverage.end = coverage.end.max(durable);
         Ok(coverage)
@@ -299,8 +303,7 @@ impl Salvage<'_> {
     fn write_intake(&mut self, keys: &Keys, coverage: &Coverage) -> Result<(), DoctorError> {
         let mut writer = self.writer(LogKind::Intake)?;
         let dir = self.old.log(LogKind::Intake, PARTITION);
-        let durable =
-            ondisk::mark(&dir).map_err(io_error("read the mark in", &dir))?.value.map_or(0, |(seq, _)| seq);
+        let durable = durable(&dir)?;
         let applied_to = coverage.applied_to();
         let again: Vec<(u64, u64)> =
             coverage.gaps().into_iter().map(|(first, last, _)| (first, last)).collect();

@@ -1,9 +1,10 @@
 //! An append-only log of checksummed, chained frames in segment files.
 //!
 //! A segment is `{first sequence:020}.seg`: a 64-byte header, then frames. A frame is 24 bytes of header (length,
-//! crc32c of everything else, sequence, crc of the frame before, format, log, a fixed word) and its body. The
-//! chain and the sequence show a frame that is missing or out of place; the durable mark shows a tail that is.
-//! Only what nobody was told about is ever cut.
+//! crc32c of everything else, sequence, crc of the frame before, format, log, a word that says whether the commit
+//! ends with it) and its body. A commit counts whole or not at all: what follows from an input stands in the same
+//! commit as the input, and one without the other would be lost for good. The chain and the sequence show a frame that
+//! is missing or out of place; the durable mark shows a tail that is. Only what nobody was told about is ever cut.
 
 use std::fs;
 use std::io;
@@ -23,7 +24,9 @@ const SEGMENT_HEADER: usize = 64;
 const FRAME_HEADER: usize = 24;
 /// The format of segments and frames; a reader that meets a newer one refuses.
 const FORMAT: u8 = 1;
-const FRAME_WORD: u16 = 0xA55A;
+/// The last frame of a commit, and one that others of its commit follow.
+const LAST_WORD: [u8; 2] = 0xA55A_u16.to_le_bytes();
+const MORE_WORD: [u8; 2] = 0xA55C_u16.to_le_bytes();
 /// No body is larger: intake bodies are at most some tens of kilobytes, outcomes at most some megabytes.
 const BODY_MAX: usize = 64 << 20;
 /// One frame in so many is remembered with its offset, for reads by sequence.
@@ -250,14 +253,19 @@ impl LogWriter {
                 if !last || told || scan.sound_frame_after {
                     return Err(LogError::Damaged(damage));
                 }
-                cut_bytes += scan.file_len - scan.end;
             }
-            next_seq = scan.next_seq;
-            crc = scan.last_crc;
-            end = scan.end;
+            let mut sparse = scan.sparse;
+            (end, next_seq, crc) = (scan.end, scan.next_seq, scan.last_crc);
+            if last {
+                // The beginning of a commit that was cut short. Where the mark knows more, what is missing is
+                // damage, and is said below.
+                Committed { end, next_seq, crc } = scan.committed;
+                sparse.retain(|(_, at)| *at < end);
+                cut_bytes += scan.file_len - end;
+            }
             let file = Arc::new(disk.open(path, false).map_err(io_error("open", path))?);
             let info = scan.info;
-            segments.push(Segment { info, file, end: Arc::new(AtomicU64::new(end)), sparse: scan.sparse });
+            segments.push(Segment { info, file, end: Arc::new(AtomicU64::new(end)), sparse });
         }
         if next_seq <= durable.seq {
             let file = segments.last().map_or_else(|| dir.to_owned(), |s| s.info.path.clone());
@@ -353,6 +361,7 @@ impl LogWriter {
         if self.offset > self.options.segment_bytes {
             self.rotate()?;
         }
+        self.end_commit();
         failpoint(point(self.kind, Step::BeforeWrite));
         if let Err(source) = self.file.write_all_at(&self.buffer, self.offset) {
             // Half a commit must not be taken for the beginning of the next one.
@@ -384,6 +393,16 @@ impl LogWriter {
         self.mark.set(value).map_err(unknown(&crate::mark::mark_path(&self.dir)))?;
         self.durable.advance(value.seq);
         Ok(value.seq)
+    }
+
+    /// Says in the last buffered frame that the commit ends with it.
+    fn end_commit(&mut self) {
+        let Some(at) = self.buffered.last().copied() else { return };
+        let (header, body) = self.buffer[at..].split_at_mut(FRAME_HEADER);
+        header[22..24].copy_from_slice(&LAST_WORD);
+        let crc = frame_crc(header, body);
+        header[4..8].copy_from_slice(&crc.to_le_bytes());
+        self.buffered_crc = crc;
     }
 
     fn rotate(&mut self) -> Result<(), CommitError> {
@@ -448,7 +467,7 @@ fn frame_header(kind: LogKind, seq: u64, prev_crc: u32, body: &[u8]) -> [u8; FRA
     header[16..20].copy_from_slice(&prev_crc.to_le_bytes());
     header[20] = FORMAT;
     header[21] = kind_code(kind);
-    header[22..24].copy_from_slice(&FRAME_WORD.to_le_bytes());
+    header[22..24].copy_from_slice(&MORE_WORD);
     let crc = frame_crc(&header, body);
     header[4..8].copy_from_slice(&crc.to_le_bytes());
     header
@@ -460,7 +479,13 @@ fn frame_crc(header: &[u8], body: &[u8]) -> u32 {
     crc32c::crc32c_append(crc, body)
 }
 
-/// Reads the frame at the start of `bytes`; `Err` says what is wrong with it.
+/// Whether a frame ends its commit; `None` for bytes that are no frame's.
+fn ends_commit(word: &[u8]) -> Option<bool> {
+    if word == LAST_WORD { Some(true) } else { (word == MORE_WORD).then_some(false) }
+}
+
+/// Reads the frame at the start of `bytes`: its sequence, the checksum before it, its own, and its body. `Err` says
+/// what is wrong with it.
 fn parse_frame(bytes: &[u8], kind: LogKind) -> Result<(u64, u32, u32, &[u8]), String> {
     if bytes.len() < FRAME_HEADER {
         return Err(format!("{} bytes are too few for a frame", bytes.len()));
@@ -475,7 +500,7 @@ fn parse_frame(bytes: &[u8], kind: LogKind) -> Result<(u64, u32, u32, &[u8]), St
     if frame_crc(bytes, body) != crc {
         return Err("its checksum does not match".to_owned());
     }
-    if bytes[20] != FORMAT || bytes[21] != kind_code(kind) || bytes[22..24] != FRAME_WORD.to_le_bytes() {
+    if bytes[20] != FORMAT || bytes[21] != kind_code(kind) || ends_commit(&bytes[22..24]).is_none() {
         return Err("it belongs to another log or format".to_owned());
     }
     Ok((u64_at(bytes, 8), u32_at(bytes, 16), crc, body))
@@ -549,6 +574,16 @@ fn is_bare(path: &Path) -> Result<bool, LogError> {
     Ok(fs::metadata(path).map_err(io_error("look at", path))?.len() <= SEGMENT_HEADER as u64)
 }
 
+/// The end of a commit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Committed {
+    /// Byte offset in the segment.
+    pub end: u64,
+    pub next_seq: u64,
+    /// The checksum of its last frame.
+    pub crc: u32,
+}
+
 /// What reading a whole segment found.
 pub struct SegmentScan {
     pub info: SegmentInfo,
@@ -560,6 +595,8 @@ pub struct SegmentScan {
     pub end: u64,
     pub next_seq: u64,
     pub last_crc: u32,
+    /// Where the last whole commit ends.
+    pub committed: Committed,
     /// Somewhere past the damage a whole frame of this log stands.
     pub sound_frame_after: bool,
     sparse: Vec<(u64, u64)>,
@@ -582,6 +619,7 @@ pub fn scan_segment(
         end: SEGMENT_HEADER as u64,
         next_seq,
         last_crc: prev_crc,
+        committed: Committed { end: SEGMENT_HEADER as u64, next_seq, crc: prev_crc },
         sound_frame_after: false,
         sparse: Vec::new(),
     };
@@ -614,10 +652,14 @@ pub fn scan_segment(
                 if seq.is_multiple_of(SPARSE) || scan.sparse.is_empty() {
                     scan.sparse.push((seq, at as u64));
                 }
+                let ends = ends_commit(&bytes[at + 22..at + 24]) == Some(true);
                 at += FRAME_HEADER + body.len();
                 scan.end = at as u64;
                 scan.next_seq += 1;
                 scan.last_crc = crc;
+                if ends {
+                    scan.committed = Committed { end: scan.end, next_seq: scan.next_seq, crc };
+                }
                 continue;
             }
             Ok((seq, ..)) => format!("entry {seq} stands in its place, or the chain is broken"),
@@ -632,25 +674,29 @@ pub fn scan_segment(
 
 /// The first whole frame of this log at or after `from`, with a sequence of at least `seq`.
 fn find_frame(bytes: &[u8], from: usize, kind: LogKind, seq: u64) -> Option<usize> {
-    let word = FRAME_WORD.to_le_bytes();
     (from..bytes.len().saturating_sub(FRAME_HEADER - 1)).find(|&at| {
-        bytes[at + 22..at + 24] == word
+        ends_commit(&bytes[at + 22..at + 24]).is_some()
             && bytes[at + 20] == FORMAT
             && parse_frame(&bytes[at..], kind).is_ok_and(|(found, ..)| found >= seq)
     })
 }
 
 /// Calls `found` with every sound frame of a log's directory, whatever stands between them, in file order; returns
-/// the damages met. For salvage only.
+/// the damages met. The beginning of a commit that was cut short at the log's end, past what was `durable`, is left
+/// out. For salvage only.
 pub fn copy_sound_frames(
     dir: &Path,
     kind: LogKind,
+    durable: u64,
     mut found: impl FnMut(Frame<'_>),
 ) -> Result<Vec<Damage>, LogError> {
     let mut damages = Vec::new();
     let mut next_seq = 1;
-    for path in segment_paths(dir)? {
-        let bytes = fs::read(&path).map_err(io_error("read", &path))?;
+    let paths = segment_paths(dir)?;
+    for (index, path) in paths.iter().enumerate() {
+        // Frames whose commit has not ended yet.
+        let mut open: Vec<(u64, std::ops::Range<usize>)> = Vec::new();
+        let bytes = fs::read(path).map_err(io_error("read", path))?;
         let mut at = SEGMENT_HEADER.min(bytes.len());
         while at < bytes.len() {
             match parse_frame(&bytes[at..], kind) {
@@ -659,9 +705,14 @@ pub fn copy_sound_frames(
                         let kind = DamageKind::Frame(format!("entries up to {} are gone", seq - 1));
                         damages.push(Damage { file: path.clone(), offset: at as u64, seq: next_seq, kind });
                     }
-                    found(Frame { seq, body });
+                    let ends = ends_commit(&bytes[at + 22..at + 24]) == Some(true);
                     next_seq = seq + 1;
-                    at += FRAME_HEADER + body.len();
+                    let begin = at + FRAME_HEADER;
+                    at = begin + body.len();
+                    open.push((seq, begin..at));
+                    if ends {
+                        open.drain(..).for_each(|(seq, body)| found(Frame { seq, body: &bytes[body] }));
+                    }
                 }
                 Ok((seq, _, _, body)) => {
                     let kind = DamageKind::Frame(format!("entry {seq} stands here a second time"));
@@ -680,6 +731,9 @@ pub fn copy_sound_frames(
                 }
             }
         }
+        let at_end = index + 1 == paths.len();
+        let kept = open.into_iter().filter(|(seq, _)| !at_end || *seq <= durable);
+        kept.for_each(|(seq, body)| found(Frame { seq, body: &bytes[body] }));
     }
     Ok(damages)
 }

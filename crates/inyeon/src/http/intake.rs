@@ -257,23 +257,24 @@ impl Text {
 }
 
 /// Whose write key came with the request: as the user name of Basic authentication (the colon may be missing), as a
-/// Bearer token, or in the body. What is in the headers may be something else, so the first that is known counts.
+/// Bearer token, or in the body. A Basic key is what counts where there is one; a Bearer token may be something else.
 pub(super) fn source_of(
     app: &App,
     headers: &HeaderMap,
     in_body: impl FnOnce() -> Option<String>,
 ) -> Option<Arc<str>> {
     let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let in_header = authorization.and_then(|value| value.split_once(' ')).and_then(|(scheme, value)| {
-        if scheme.eq_ignore_ascii_case("bearer") {
-            return Some(value.trim().to_owned());
+    let (scheme, value) = authorization.and_then(|value| value.split_once(' ')).unwrap_or_default();
+    if scheme.eq_ignore_ascii_case("basic") {
+        let decoded = base64::engine::general_purpose::STANDARD.decode(value.trim()).ok();
+        let decoded = decoded.and_then(|decoded| String::from_utf8(decoded).ok());
+        let key = decoded.map(|decoded| decoded.split(':').next().unwrap_or_default().to_owned());
+        if let Some(key) = key.filter(|key| !key.is_empty()) {
+            return source_with(app, &key);
         }
-        let decoded = base64::engine::general_purpose::STANDARD.decode(value.trim()).ok()?;
-        let decoded = String::from_utf8(decoded).ok()?;
-        Some(decoded.split_once(':').map_or(decoded.clone(), |(user, _)| user.to_owned()))
-    });
-    let in_header = in_header.filter(|key| !key.is_empty()).and_then(|key| source_with(app, &key));
-    in_header.or_else(|| source_with(app, &in_body()?))
+    }
+    let bearer = scheme.eq_ignore_ascii_case("bearer").then(|| source_with(app, value.trim())).flatten();
+    bearer.or_else(|| source_with(app, &in_body()?))
 }
 
 /// The source that a write key belongs to.

@@ -388,6 +388,7 @@ fn who_may_write_is_known_by_the_key() {
         taken(&send(None, Some(&key), path));
         taken(&send(Some("Basic "), Some(&key), path));
         taken(&send(Some("Bearer other"), Some(&key), path));
+        taken(&send(Some(&format!("Bearer {key}")), None, path));
         let wrong = [
             (None, None),
             (None, Some("wk_0000")),
@@ -397,7 +398,7 @@ fn who_may_write_is_known_by_the_key() {
             (Some(basic("wk_0000")), Some(key.as_str())),
             (Some("Basic !!!".to_owned()), None),
             (Some("Basic".to_owned()), None),
-            (Some(format!("Bearer {key}")), None),
+            (Some("Bearer wk_0000".to_owned()), None),
             (Some(basic("shop")), None),
         ];
         for (authorization, body_key) in &wrong {
@@ -414,7 +415,7 @@ fn who_may_write_is_known_by_the_key() {
         assert_eq!(reply.status, 401, "{}", reply.text());
     }
     let export = home.export();
-    assert_eq!(export.len(), 14);
+    assert_eq!(export.len(), 16);
     let sources: BTreeSet<&str> = export.iter().map(|e| e["source"].as_str().unwrap()).collect();
     assert_eq!(sources, BTreeSet::from(["shop", "trial"]));
     assert!(!export.iter().any(|event| event.to_string().contains(&key)), "the key is kept with an event");

@@ -312,8 +312,15 @@ fn life(number: u64, kills: u64, killed_at: &mut BTreeMap<&'static str, u64>) {
     let ledger = client.ledger.lock().unwrap();
     assert!(ledger.waiting.is_empty(), "everything could be sent in the end");
     assert_eq!(ledger.ids(true), ledger.ids(false));
+    let mut seen = Value::Null;
     until("the promises that fall due are judged", || {
-        home.json(&["report", "promises"])["open"] == ledger.expected.open
+        let report = home.json(&["report", "promises"]);
+        let judged = report["open"] == ledger.expected.open;
+        if seen != report["open"] {
+            seen = report["open"].clone();
+            eprintln!("{} open of {} that stay so", seen, ledger.expected.open);
+        }
+        judged
     });
     let running = home.json(&["report", "promises"]);
     served.stop().in_order();

@@ -60,6 +60,8 @@ pub(crate) fn now() -> jiff::Timestamp {
 pub(crate) fn temp() -> TempDir {
     let mut builder = tempfile::Builder::new();
     let builder = builder.prefix("inyeon-");
+    // To look into what a failed test left.
+    builder.disable_cleanup(std::env::var_os("INYEON_TEST_KEEP").is_some());
     builder.tempdir_in("/dev/shm").or_else(|_| builder.tempdir()).unwrap()
 }
 

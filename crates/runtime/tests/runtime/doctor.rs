@@ -75,7 +75,7 @@ fn frames(dir: &Path, kind: LogKind) -> Vec<(PathBuf, u64, u64)> {
         }
     }
     let mut count = 0;
-    copy_sound_frames(&dir, kind, |_| count += 1).unwrap();
+    copy_sound_frames(&dir, kind, 0, |_| count += 1).unwrap();
     assert_eq!(count, found.len());
     found
 }

@@ -176,7 +176,6 @@ fn a_torn_tail_that_nobody_was_told_about_is_cut() {
     let (file, torn) = (segments(before.path()).pop().unwrap(), segments(after.path()).pop().unwrap());
     let (start, end) = (fs::metadata(&file).unwrap().len(), fs::metadata(&torn).unwrap().len());
     let tail = fs::read(&torn).unwrap()[start as usize..].to_vec();
-    let first_ends = 24 + last[0].len() as u64;
     assert_eq!(file.file_name(), torn.file_name());
     assert!(end - start > 100, "the tail is worth cutting");
     for len in 0..=end - start {
@@ -186,12 +185,12 @@ fn a_torn_tail_that_nobody_was_told_about_is_cut() {
         let handle = fs::OpenOptions::new().write(true).open(&target).unwrap();
         handle.write_all_at(&tail[..len as usize], start).unwrap();
         let opened = try_open(place.path()).unwrap_or_else(|e| panic!("{len} bytes of it: {e}"));
-        let whole = u64::from(len >= first_ends) + u64::from(len == end - start);
-        let whole_bytes = [0, first_ends, end - start][whole as usize];
-        assert_eq!(opened.cut_bytes, len - whole_bytes, "{len} bytes of it");
+        // Both entries of the commit or neither, also where the first of them is whole.
+        let (whole, cut) = if len == end - start { (2, 0) } else { (0, len) };
+        assert_eq!(opened.cut_bytes, cut, "{len} bytes of it");
         let mut log = opened.writer;
         let mut expected = acked.clone();
-        expected.extend_from_slice(&last[..whole as usize]);
+        expected.extend_from_slice(&last[..whole]);
         assert_same(&all(&log), &expected, "after the cut");
         expected.extend(write(&mut log, 5, 0..2));
         drop(log);
@@ -377,7 +376,7 @@ fn salvage_finds_every_sound_frame_and_names_each_gap() {
     let salvage = |dir: &std::path::Path| {
         let mut found = Vec::new();
         let damages =
-            copy_sound_frames(dir, LogKind::Intake, |frame| found.push((frame.seq, frame.body.to_vec())));
+            copy_sound_frames(dir, LogKind::Intake, 60, |frame| found.push((frame.seq, frame.body.to_vec())));
         (found, damages.unwrap())
     };
     let (found, damages) = salvage(sample.path());
@@ -397,4 +396,39 @@ fn salvage_finds_every_sound_frame_and_names_each_gap() {
             assert_eq!(body, expected[seq as usize - 1], "entry {seq}");
         }
     }
+}
+
+/// What a salvage takes from a log that ends in the middle of a commit.
+#[test]
+fn a_commit_is_salvaged_whole_or_not_at_all() {
+    let sample = place();
+    let mut log = open(sample.path());
+    let mut told = write(&mut log, 6, 0..2);
+    let file = segments(sample.path()).pop().unwrap();
+    let before = fs::metadata(&file).unwrap().len();
+    let mark = fs::read(sample.path().join("durable.mark")).unwrap();
+    let more = write(&mut log, 6, 2..7);
+    drop(log);
+    let whole = fs::metadata(&file).unwrap().len();
+    for len in before..=whole {
+        let place = place();
+        copy(sample.path(), place.path());
+        let file = segments(place.path()).pop().unwrap();
+        fs::write(place.path().join("durable.mark"), &mark).unwrap();
+        cut(&file, len);
+        let mut salvaged = 0;
+        copy_sound_frames(place.path(), LogKind::Intake, 2, |_| salvaged += 1).unwrap();
+        let opened = try_open(place.path()).unwrap();
+        let survived = if len == whole { 7 } else { 2 };
+        assert_eq!((opened.writer.next_seq() - 1, salvaged), (survived, survived), "{len} of {whole} bytes");
+    }
+    // Where the mark knows of the rest, its loss is damage.
+    told.extend(more);
+    for lost in [1, 30, whole - before - 1] {
+        let place = place();
+        copy(sample.path(), place.path());
+        cut(&segments(place.path()).pop().unwrap(), whole - lost);
+        assert!(matches!(try_open(place.path()), Err(LogError::Damaged(_))), "{lost} bytes lost");
+    }
+    assert_same(&all(&open(sample.path())), &told, "nothing lost");
 }
