@@ -9,20 +9,25 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/inyeon-full.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 data=${INYEON_DATA:-../shared/data}
 
+# Peak memory is told by GNU time.
+[ -x /usr/bin/time ] || { apt-get update -qq && apt-get install -y -qq time; }
+
 section() { printf '\n## %s\n\n' "$1" >>"$report"; }
 block() { printf '```text\n' >>"$report"; cat >>"$report"; printf '```\n' >>"$report"; }
 
+changes=$(git diff --quiet || echo ' with changes')
 {
   printf '# Full run of %s\n\n' "$day"
   printf 'Commit %s%s; %s cores, %s; %s. Figures of speed are of this machine at this hour: read the ratios.\n' \
-    "$(git rev-parse --short HEAD)" "$(git diff --quiet || echo ' with changes')" "$(nproc)" \
+    "$(git rev-parse --short HEAD)" "$changes" "$(nproc)" \
     "$(awk '/MemTotal/ {printf "%.0f GiB", $2 / 1048576}' /proc/meminfo)" "$(rustc --version)"
 } >"$report"
 
 section 'Tests at full size'
 INYEON_TEST_SCALE=full cargo test --workspace --features inyeon/faults -- --nocapture >"$work/tests.log" 2>&1 \
   || { tail -n 60 "$work/tests.log"; exit 1; }
-grep -E '^(test result|FIGURE|figure|skipped)|: [0-9,]+ (kills|histories|flips|truncations|points)' "$work/tests.log" \
+# What the tests print of themselves, and their totals.
+grep -E '^test result|^R[0-9].*: |[0-9]+ (tries|kills|losses of power)|bytes spilled|at the peak' "$work/tests.log" \
   | sort | uniq -c | sed 's/^ *1 //' | block
 
 cargo build --release -p inyeon
