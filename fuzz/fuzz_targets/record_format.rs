@@ -49,11 +49,12 @@ fuzz_target!(|bytes: &[u8]| {
             if let Ok(scan) = &scan {
                 assert_eq!(scan.file_len, bytes.len() as u64);
                 assert!(scan.end <= scan.file_len.max(64) && scan.next_seq >= 1);
+                assert!(scan.committed.end <= scan.end && scan.committed.next_seq <= scan.next_seq);
                 // Every byte is accounted for: sound up to the end, or damage says where.
                 assert!(scan.end >= scan.file_len || scan.damage.is_some() || scan.header_damage.is_some());
             }
             let mut last = 0;
-            let copied = store::copy_sound_frames(dir(), log, |frame| {
+            let copied = store::copy_sound_frames(dir(), log, 0, |frame| {
                 assert!(frame.seq > last, "sequences rise");
                 last = frame.seq;
             });

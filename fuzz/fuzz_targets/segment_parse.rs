@@ -14,7 +14,8 @@ fn parse(raw: &str, path: Option<EventKind>, outer: Outer<'_>) {
         Parsed::Event { event, client_named } => {
             assert!(!event.message_id.is_empty());
             assert!(client_named || event.message_id == "made");
-            assert!(event.user_id.is_some() || event.anonymous_id.is_some());
+            let alone = event.kind == EventKind::Track && model::may_name_nobody(&event.name);
+            assert!(event.user_id.is_some() || event.anonymous_id.is_some() || alone);
             assert!((Time::EARLIEST_EVENT..=Time::LATEST_EVENT).contains(&event.timestamp));
             let stored = event.encode();
             assert_eq!(Event::decode(&stored).expect("what was written can be read"), event);
