@@ -108,7 +108,7 @@ impl Hook {
             Err(error) => return Ok(Err((Code::MalformedJson.name(), error.to_string()))),
         };
         let request = Request { body: &body, header, received_at: received_at.to_string() };
-        let events = match self.map.events_of_request(&request) {
+        let events = match self.map.events_of(&request) {
             Ok(events) => events,
             Err(reason) => return Ok(Err((reason.code(), reason.to_string()))),
         };
@@ -182,7 +182,7 @@ pub fn sample(
         found.map(|(_, value)| value.clone())
     };
     let request = Request { body: &body, header: &header, received_at: received_at.to_string() };
-    let events = map.events_of_request(&request).map_err(|reason| failed(reason.to_string()))?;
+    let events = map.events_of(&request).map_err(|reason| failed(reason.to_string()))?;
     let mut shown = Vec::new();
     for event in events {
         let mut json: Value = serde_json::from_str(&event.json).map_err(|error| failed(error.to_string()))?;

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use inyeon::import::csv_map::{self, Field, Map, ReadOptions, Source};
+use inyeon::import::csv_map::{self, Map, ReadOptions, Request};
 use inyeon::import::{
     BadRow, BadRowReason, ErrorKind, ImportError, ImportEvent, Progress, Rank, Sink, Sorter, Summary, olist,
 };
@@ -975,21 +975,16 @@ fn rows_fold_into_one_event_wherever_they_stand() {
 
 #[test]
 fn a_webhook_is_a_row_too() {
-    struct Request(Value);
-    impl Source for Request {
-        fn field(&self, field: &Field) -> Option<&str> {
-            self.0.get(field.name())?.as_str()
-        }
-        fn line(&self) -> u64 {
-            1
-        }
-    }
     let map = map(INVOICES);
-    let request = |kind: &str| {
-        Request(json!({"kind": kind, "shop": "A", "invoice": "9", "at": "2021-01-01T10:00:00-03:00",
-                       "sku": "x", "quantity": "2", "price": "1.5"}))
+    let body = |kind: &str| {
+        json!({"kind": kind, "shop": "A", "invoice": "9", "at": "2021-01-01T10:00:00-03:00",
+               "sku": "x", "quantity": "2", "price": "1.5"})
     };
-    let events = map.events_of(&request("line")).unwrap();
+    let events_of = |kind: &str| {
+        let body = body(kind);
+        map.events_of(&Request { body: &body, header: &|_| None, received_at: String::new() })
+    };
+    let events = events_of("line").unwrap();
     assert_eq!(events.len(), 1, "nobody to identify");
     let placed = parsed(&events[0]);
     assert_eq!(
@@ -998,8 +993,8 @@ fn a_webhook_is_a_row_too() {
     );
     assert_eq!(placed["properties"]["total"], "3.00");
     assert_eq!(placed["context"], json!({"import": {"source": "invoices", "rows": 1}}));
-    assert_eq!(map.events_of(&request("remark")).unwrap(), []);
-    assert_eq!(map.events_of(&request("x")).unwrap_err(), BadRowReason::NoRule);
+    assert_eq!(events_of("remark").unwrap(), []);
+    assert_eq!(events_of("x").unwrap_err(), BadRowReason::NoRule);
 }
 
 #[test]

@@ -44,8 +44,8 @@ pub(super) struct WebhookRefused {
     post, path = "/v1/webhooks/{name}", tag = "intake", params(("name" = String, Path)),
     request_body = serde_json::Value,
     responses(
-        (status = 200, body = WebhookTaken), (status = 401, body = answers::Refusal),
-        (status = 404, body = answers::Refusal), (status = 413, body = answers::Refusal),
+        (status = 200, body = WebhookTaken), (status = 400, body = answers::Refusal),
+        (status = 401, body = answers::Refusal), (status = 404, body = answers::Refusal), (status = 413, body = answers::Refusal),
         (status = 503, body = answers::Refusal, headers(("Retry-After" = u32))),
     ),
 )]
@@ -65,8 +65,8 @@ pub(super) async fn signed(
     post, path = "/v1/webhooks/{name}/{secret}", tag = "intake",
     params(("name" = String, Path), ("secret" = String, Path)), request_body = serde_json::Value,
     responses(
-        (status = 200, body = WebhookTaken), (status = 401, body = answers::Refusal),
-        (status = 404, body = answers::Refusal), (status = 413, body = answers::Refusal),
+        (status = 200, body = WebhookTaken), (status = 400, body = answers::Refusal),
+        (status = 401, body = answers::Refusal), (status = 404, body = answers::Refusal), (status = 413, body = answers::Refusal),
         (status = 503, body = answers::Refusal, headers(("Retry-After" = u32))),
     ),
 )]
@@ -98,7 +98,7 @@ async fn take(
     if hook.is_ping(body.as_str()) {
         return axum::Json(WebhookTaken { success: true, events: 0, refused: None }).into_response();
     }
-    // What is signed is what was sent, before it is read in any way.
+    // What is signed is the body before it is read in any way.
     if !hook.trusts(secret, &header, body.as_str().as_bytes()) {
         return refusal(app, headers, StatusCode::UNAUTHORIZED, "bad_signature", &[]);
     }

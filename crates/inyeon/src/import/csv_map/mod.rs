@@ -18,7 +18,7 @@ use self::plan::Plan;
 pub use self::request::Request;
 use self::request::RequestRow;
 use self::run::{Gathered, Run, Taken};
-pub use self::value::Source;
+use self::value::Source;
 use super::progress::Feed;
 use super::table::{Meter, Row, Rows};
 use super::{BadRowReason, ErrorKind, ImportError, ImportEvent, Sink, Summary};
@@ -76,18 +76,8 @@ impl Map {
         &self.plan.reading.fields
     }
 
-    /// The events of a single row that is no part of a file: a webhook's request. Each group is complete with
-    /// the one row. Nothing comes of a row that the map skips.
-    pub fn events_of(&self, row: &dyn Source) -> Result<Vec<ImportEvent>, BadRowReason> {
-        let mut run = Run::new(&self.plan, None);
-        match run.stage(row)? {
-            Taken::Skipped => Ok(Vec::new()),
-            Taken::Staged => Ok(run.staged_events()),
-        }
-    }
-
     /// The events of a webhook's request. Of a list's elements some may make nothing; all of them is a mistake.
-    pub fn events_of_request(&self, request: &Request<'_>) -> Result<Vec<ImportEvent>, BadRowReason> {
+    pub fn events_of(&self, request: &Request<'_>) -> Result<Vec<ImportEvent>, BadRowReason> {
         let mut run = Run::new(&self.plan, None);
         let fields = self.fields();
         let whole = RequestRow::of_body(fields, request);

@@ -109,15 +109,6 @@ impl Run {
         if self.active.is_empty() { Err(BadRowReason::NoRule) } else { Ok(Taken::Staged) }
     }
 
-    /// The staged events as they are, each group complete.
-    pub(super) fn staged_events(&mut self) -> Vec<ImportEvent> {
-        let Run { plan, file, staged, active, buffers, .. } = self;
-        active
-            .iter()
-            .map(|&event| plan.render(event, &staged[event].part, file.as_deref(), &mut buffers.json))
-            .collect()
-    }
-
     /// Adds the staged events to those of the request's rows before, each group as one.
     pub(super) fn gather(&mut self, gathered: &mut Gathered) {
         for &event in &self.active {

@@ -9,7 +9,7 @@ use crate::import::json::push_text;
 use crate::import::local_time::TimeReader;
 
 /// A row as the rules see it: fields by name, texts only. A table's row is one; a webhook's JSON can be another.
-pub trait Source {
+pub(super) trait Source {
     /// The text of a field; nothing where the row has no such field.
     fn field(&self, field: &Field) -> Option<&str>;
 
