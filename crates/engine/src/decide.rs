@@ -8,7 +8,7 @@ use model::{
 };
 
 use crate::customer::{Customer, EffectState, Order, Promise};
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, next_version};
 use crate::{Entity, Reference};
 
 /// What a decision may know besides the entity.
@@ -532,6 +532,12 @@ impl Decision<'_> {
                     self.outcomes.push(Outcome::EffectUnknown { key: key.clone() });
                 }
             }
+            Command::PartIdentifiers { one, other } => {
+                self.fact(Fact::IdentifiersParted { one: *one, other: *other, at: self.context.now });
+            }
+            Command::JoinIdentifiers { one, other } => {
+                self.fact(Fact::IdentifiersJoined { one: *one, other: *other, at: self.context.now });
+            }
             Command::CreateSource { .. }
             | Command::RevokeSource { .. }
             | Command::SwitchEffects { .. }
@@ -539,6 +545,10 @@ impl Decision<'_> {
             | Command::FinishImport { .. }
             | Command::ConnectWebhook { .. }
             | Command::DisconnectWebhook { .. }
+            | Command::ConnectBroker { .. }
+            | Command::DisconnectBroker { .. }
+            | Command::PublishPlan { .. }
+            | Command::PublishIdentityRules { .. }
             | Command::NoteDeadLetterReplayed { .. } => {
                 self.ignore("a command for the workspace".to_owned());
             }
@@ -604,6 +614,21 @@ fn decide_workspace(workspace: &Workspace, command: &Command, now: Time) -> Vec<
             Some(_) => Fact::WebhookDisconnected { name: name.clone(), at: now },
             None => return vec![Outcome::Ignored { reason: format!("no webhook {name} is connected") }],
         },
+        Command::ConnectBroker { name, settings } => {
+            Fact::BrokerConnected { name: name.clone(), settings: settings.clone(), at: now }
+        }
+        Command::DisconnectBroker { name } => match workspace.brokers.get(name) {
+            Some(_) => Fact::BrokerDisconnected { name: name.clone(), at: now },
+            None => return vec![Outcome::Ignored { reason: format!("no broker {name} is connected") }],
+        },
+        Command::PublishPlan { plan } => {
+            Fact::PlanPublished { version: next_version(&workspace.plan), plan: plan.clone(), at: now }
+        }
+        Command::PublishIdentityRules { rules } => Fact::IdentityRulesPublished {
+            version: next_version(&workspace.identity_rules),
+            rules: rules.clone(),
+            at: now,
+        },
         Command::SwitchEffects { on, reason } => {
             Fact::EffectsSwitched { on: *on, at: now, reason: reason.clone() }
         }
@@ -620,7 +645,11 @@ fn decide_workspace(workspace: &Workspace, command: &Command, now: Time) -> Vec<
             None => return vec![Outcome::Ignored { reason: format!("no import {name} was started") }],
         },
         Command::NoteDeadLetterReplayed { seq } => Fact::DeadLetterReplayed { seq: *seq, at: now },
-        Command::Erase | Command::SettleEffect { .. } | Command::MarkEffectUnknown { .. } => {
+        Command::Erase
+        | Command::SettleEffect { .. }
+        | Command::MarkEffectUnknown { .. }
+        | Command::PartIdentifiers { .. }
+        | Command::JoinIdentifiers { .. } => {
             return vec![Outcome::Ignored { reason: "a command for a customer".to_owned() }];
         }
     };

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use crate::Entity;
 use crate::customer::{Customer, EffectRecord, EffectState, Order, Promise, Timer};
-use crate::workspace::{Import, Source, Webhook, Workspace};
+use crate::workspace::{Broker, Import, Published, Source, Webhook, Workspace};
 
 /// An input as it reaches the profile that it was resolved to.
 pub struct Observed<'a> {
@@ -245,12 +245,19 @@ fn apply_fact(customer: &mut Customer, fact: &Fact, timeline: TimelineId) {
             promise(customer, promise_id, |promise| promise.status = PromiseStatus::Expired);
         }
         Fact::ProfileMerged { into, .. } => customer.merged_into = Some(*into),
+        Fact::ProfileParted { .. } => customer.merged_into = None,
         // The first replaced the whole state above; the others belong to the workspace.
         Fact::ProfileErased { .. }
         | Fact::SourceCreated { .. }
         | Fact::SourceRevoked { .. }
         | Fact::WebhookConnected { .. }
         | Fact::WebhookDisconnected { .. }
+        | Fact::BrokerConnected { .. }
+        | Fact::BrokerDisconnected { .. }
+        | Fact::PlanPublished { .. }
+        | Fact::IdentityRulesPublished { .. }
+        | Fact::IdentifiersParted { .. }
+        | Fact::IdentifiersJoined { .. }
         | Fact::EffectsSwitched { .. }
         | Fact::ImportStarted { .. }
         | Fact::ImportFinished { .. }
@@ -311,6 +318,19 @@ fn evolve_workspace(workspace: &mut Workspace, fact: &Fact) {
         }
         Fact::WebhookDisconnected { name, .. } => {
             workspace.webhooks.remove(name);
+        }
+        Fact::BrokerConnected { name, settings, at } => {
+            let broker = Broker { settings: settings.clone(), connected_at: *at };
+            workspace.brokers.insert(name.clone(), broker);
+        }
+        Fact::BrokerDisconnected { name, .. } => {
+            workspace.brokers.remove(name);
+        }
+        Fact::PlanPublished { version, plan, at } => {
+            workspace.plan = Some(Published { version: *version, text: plan.clone(), at: *at });
+        }
+        Fact::IdentityRulesPublished { version, rules, at } => {
+            workspace.identity_rules = Some(Published { version: *version, text: rules.clone(), at: *at });
         }
         Fact::EffectsSwitched { on, .. } => workspace.effects_on = *on,
         Fact::ImportStarted { timeline, name, at } => {

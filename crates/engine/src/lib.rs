@@ -13,14 +13,14 @@ pub use customer::{Customer, EffectRecord, EffectState, Order, Promise, Timer};
 pub use decide::{Context, Stimulus, decide};
 pub use evolve::{Change, Observed, evolve};
 pub use reference::{Reference, ReferenceError};
-pub use workspace::{Import, Source, Webhook, Workspace};
+pub use workspace::{Broker, Import, Published, Source, Webhook, Workspace};
 
 use model::{EntityId, EntityKind};
 use serde::{Deserialize, Serialize};
 
 /// The format of a snapshot of [`Entity`]. Bumped with any change of the state's types; snapshots are caches, so
 /// another number is dropped and folded again.
-pub const SNAPSHOT_FORMAT: u32 = 2;
+pub const SNAPSHOT_FORMAT: u32 = 3;
 
 /// The state of one consistency root. Nothing in it points outside it but ids.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]

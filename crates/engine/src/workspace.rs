@@ -10,6 +10,11 @@ pub struct Workspace {
     pub sources: BTreeMap<String, Source>,
     pub imports: BTreeMap<String, Import>,
     pub webhooks: BTreeMap<String, Webhook>,
+    pub brokers: BTreeMap<String, Broker>,
+    /// What senders may send.
+    pub plan: Option<Published>,
+    /// Which identifiers tie people together; the built-in rules where nothing was published.
+    pub identity_rules: Option<Published>,
     /// The kill switch: off, no effect starts.
     pub effects_on: bool,
 }
@@ -20,6 +25,9 @@ impl Default for Workspace {
             sources: BTreeMap::new(),
             imports: BTreeMap::new(),
             webhooks: BTreeMap::new(),
+            brokers: BTreeMap::new(),
+            plan: None,
+            identity_rules: None,
             effects_on: true,
         }
     }
@@ -40,6 +48,28 @@ pub struct Webhook {
     pub map: String,
     pub secret: String,
     pub connected_at: Time,
+}
+
+/// A device broker that is listened to.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Broker {
+    /// Where it is and how to read its topics, as JSON; with its password.
+    pub settings: String,
+    pub connected_at: Time,
+}
+
+/// A text that holds until the next version.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Published {
+    /// 1 for the first.
+    pub version: u32,
+    pub text: String,
+    pub at: Time,
+}
+
+/// The version that comes after what is published.
+pub(crate) fn next_version(published: &Option<Published>) -> u32 {
+    published.as_ref().map_or(1, |published| published.version.saturating_add(1))
 }
 
 /// One imported source of history, with its own line of time.

@@ -527,8 +527,16 @@ fn fact_detail(fact: &Fact) -> String {
         Fact::SourceCreated { source, .. } | Fact::SourceRevoked { source, .. } => source.clone(),
         Fact::ImportStarted { name, .. }
         | Fact::WebhookConnected { name, .. }
-        | Fact::WebhookDisconnected { name, .. } => name.clone(),
-        Fact::ProfileErased { .. }
+        | Fact::WebhookDisconnected { name, .. }
+        | Fact::BrokerConnected { name, .. }
+        | Fact::BrokerDisconnected { name, .. } => name.clone(),
+        Fact::PlanPublished { version, .. } | Fact::IdentityRulesPublished { version, .. } => {
+            format!("version {version}")
+        }
+        Fact::ProfileParted { from, .. } => from.to_string(),
+        Fact::IdentifiersParted { .. }
+        | Fact::IdentifiersJoined { .. }
+        | Fact::ProfileErased { .. }
         | Fact::EffectsSwitched { .. }
         | Fact::ImportFinished { .. }
         | Fact::DeadLetterReplayed { .. } => String::new(),

@@ -178,6 +178,32 @@ pub enum Command {
     DisconnectWebhook {
         name: String,
     },
+    /// What senders may send from now on, in its JSON form.
+    PublishPlan {
+        plan: String,
+    },
+    /// Listen to a device broker; a name that is connected gets the new settings.
+    ConnectBroker {
+        name: String,
+        settings: String,
+    },
+    DisconnectBroker {
+        name: String,
+    },
+    /// Which identifiers tie people together from now on, in its JSON form.
+    PublishIdentityRules {
+        rules: String,
+    },
+    /// These two identifiers are two people, whatever ties them.
+    PartIdentifiers {
+        one: IdentifierHash,
+        other: IdentifierHash,
+    },
+    /// These two identifiers are one person.
+    JoinIdentifiers {
+        one: IdentifierHash,
+        other: IdentifierHash,
+    },
 }
 
 /// Why an input was passed over.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::EntityId;
+use crate::id::{EntityId, IdentifierHash};
 use crate::money::Money;
 use crate::order::{CancelledBy, FulfillmentState, OrderLine, OrderState};
 use crate::promise::{BreakCause, PromiseTerms, RiskReason};
@@ -172,6 +172,45 @@ pub enum Fact {
         name: String,
         at: Time,
     },
+    /// What senders may send from now on, in its JSON form.
+    PlanPublished {
+        version: u32,
+        plan: String,
+        at: Time,
+    },
+    /// A device broker is listened to; the settings are in their JSON form and hold its password.
+    BrokerConnected {
+        name: String,
+        settings: String,
+        at: Time,
+    },
+    BrokerDisconnected {
+        name: String,
+        at: Time,
+    },
+    /// Which identifiers tie people together from now on, in its JSON form.
+    IdentityRulesPublished {
+        version: u32,
+        rules: String,
+        at: Time,
+    },
+    /// This profile stands for itself again.
+    ProfileParted {
+        from: EntityId,
+        at: Time,
+    },
+    /// Somebody said that two identifiers are two people.
+    IdentifiersParted {
+        one: IdentifierHash,
+        other: IdentifierHash,
+        at: Time,
+    },
+    /// Somebody said that two identifiers are one person.
+    IdentifiersJoined {
+        one: IdentifierHash,
+        other: IdentifierHash,
+        at: Time,
+    },
 }
 
 impl Fact {
@@ -202,6 +241,13 @@ impl Fact {
             Fact::SourceRevoked { .. } => "source.revoked",
             Fact::WebhookConnected { .. } => "webhook.connected",
             Fact::WebhookDisconnected { .. } => "webhook.disconnected",
+            Fact::PlanPublished { .. } => "plan.published",
+            Fact::BrokerConnected { .. } => "broker.connected",
+            Fact::BrokerDisconnected { .. } => "broker.disconnected",
+            Fact::IdentityRulesPublished { .. } => "identity_rules.published",
+            Fact::ProfileParted { .. } => "profile.parted",
+            Fact::IdentifiersParted { .. } => "identifiers.parted",
+            Fact::IdentifiersJoined { .. } => "identifiers.joined",
             Fact::EffectsSwitched { .. } => "effects.switched",
             Fact::ImportStarted { .. } => "import.started",
             Fact::ImportFinished { .. } => "import.finished",

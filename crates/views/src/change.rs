@@ -65,6 +65,10 @@ fn is_common(fact: &Fact) -> bool {
             | Fact::SourceRevoked { .. }
             | Fact::WebhookConnected { .. }
             | Fact::WebhookDisconnected { .. }
+            | Fact::BrokerConnected { .. }
+            | Fact::BrokerDisconnected { .. }
+            | Fact::PlanPublished { .. }
+            | Fact::IdentityRulesPublished { .. }
             | Fact::EffectsSwitched { .. }
             | Fact::ImportStarted { .. }
             | Fact::ImportFinished { .. }

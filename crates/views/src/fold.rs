@@ -177,11 +177,19 @@ impl<'c> Fold<'c> {
                 "UPDATE profiles SET merged_into = ? WHERE entity = ?",
                 params![into.to_key(), owner.key],
             ),
+            Fact::ProfileParted { from: _, at: _ } => {
+                self.run("UPDATE profiles SET merged_into = NULL WHERE entity = ?", params![owner.key])
+            }
+            Fact::IdentifiersParted { .. } | Fact::IdentifiersJoined { .. } => Ok(()),
             Fact::ProfileErased { at: _ } => self.erase(entity),
             Fact::SourceCreated { .. }
             | Fact::SourceRevoked { .. }
             | Fact::WebhookConnected { .. }
             | Fact::WebhookDisconnected { .. }
+            | Fact::BrokerConnected { .. }
+            | Fact::BrokerDisconnected { .. }
+            | Fact::PlanPublished { .. }
+            | Fact::IdentityRulesPublished { .. }
             | Fact::EffectsSwitched { .. }
             | Fact::ImportStarted { .. }
             | Fact::ImportFinished { .. }

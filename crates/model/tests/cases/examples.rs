@@ -324,6 +324,19 @@ every!(facts, Fact,
         name: text("shop"), map: text("source: shop\nrows: []\n"), secret: text("s3cret"), at: AT },
     "webhook.disconnected": Fact::WebhookDisconnected { .. } =>
         Fact::WebhookDisconnected { name: text("shop"), at: AT },
+    "plan.published": Fact::PlanPublished { .. } =>
+        Fact::PlanPublished { version: 2, plan: text(r#"{"events":{}}"#), at: AT },
+    "broker.connected": Fact::BrokerConnected { .. } =>
+        Fact::BrokerConnected { name: text("field"), settings: text(r#"{"url":"mqtt://b"}"#), at: AT },
+    "broker.disconnected": Fact::BrokerDisconnected { .. } =>
+        Fact::BrokerDisconnected { name: text("field"), at: AT },
+    "identity_rules.published": Fact::IdentityRulesPublished { .. } =>
+        Fact::IdentityRulesPublished { version: 1, rules: text("{}"), at: AT },
+    "profile.parted": Fact::ProfileParted { .. } => Fact::ProfileParted { from: CUSTOMER, at: AT },
+    "identifiers.parted": Fact::IdentifiersParted { .. } => Fact::IdentifiersParted {
+        one: IdentifierHash([1; 16]), other: IdentifierHash([2; 16]), at: AT },
+    "identifiers.joined": Fact::IdentifiersJoined { .. } => Fact::IdentifiersJoined {
+        one: IdentifierHash([1; 16]), other: IdentifierHash([2; 16]), at: AT },
 );
 
 every!(outcomes, Outcome,
@@ -369,6 +382,16 @@ every!(commands, Command,
         name: text("shop"), map: text("source: shop\nrows: []\n"), secret: text("s3cret") },
     "disconnect_webhook": Command::DisconnectWebhook { .. } =>
         Command::DisconnectWebhook { name: text("shop") },
+    "publish_plan": Command::PublishPlan { .. } => Command::PublishPlan { plan: text(r#"{"events":{}}"#) },
+    "connect_broker": Command::ConnectBroker { .. } =>
+        Command::ConnectBroker { name: text("field"), settings: text(r#"{"url":"mqtt://b"}"#) },
+    "disconnect_broker": Command::DisconnectBroker { .. } => Command::DisconnectBroker { name: text("field") },
+    "publish_identity_rules": Command::PublishIdentityRules { .. } =>
+        Command::PublishIdentityRules { rules: text("{}") },
+    "part_identifiers": Command::PartIdentifiers { .. } =>
+        Command::PartIdentifiers { one: IdentifierHash([1; 16]), other: IdentifierHash([2; 16]) },
+    "join_identifiers": Command::JoinIdentifiers { .. } =>
+        Command::JoinIdentifiers { one: IdentifierHash([1; 16]), other: IdentifierHash([2; 16]) },
 );
 
 pub(crate) fn sealed(len: usize) -> Sealed<'static> {
