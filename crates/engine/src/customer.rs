@@ -23,9 +23,9 @@ pub struct Customer {
     pub effects: BTreeMap<EffectKey, EffectRecord>,
     /// Mails that were applied: a second delivery is none.
     pub mails: BTreeSet<MailKey>,
-    /// Where the identifiers of this profile lead since it was merged.
+    /// Who stands for this person, where another profile of theirs does.
     pub merged_into: Option<EntityId>,
-    /// The profiles that were counted into this one.
+    /// The profiles that this one stands for, or once stood for: each knows which.
     pub absorbed: BTreeSet<EntityId>,
     pub erased_at: Option<Time>,
 }

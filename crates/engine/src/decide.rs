@@ -35,8 +35,10 @@ pub enum Stimulus<'a> {
     Timer(TimerId),
     Mail(&'a MailBody),
     Command(&'a Command),
-    /// The router found that this profile's identifiers belong to another.
+    /// The router found that this profile's person is another's, who stands for both.
     MergeInto(EntityId),
+    /// The router found that this profile stands for itself.
+    Part,
     /// May the requested effect start now?
     StartEffect(&'a str),
 }
@@ -81,10 +83,11 @@ pub fn decide(entity: &Entity, stimulus: &Stimulus<'_>, context: &Context<'_>) -
                 None => decision.ignore(format!("{name}: not an event that moves anything")),
             }
         }
-        // Counting the profile in is `evolve`'s; nothing is decided by it.
-        Stimulus::Mail(MailBody::ProfileAbsorbed { .. }) => {}
+        // Who stands for whom is `evolve`'s to note; nothing is decided by it.
+        Stimulus::Mail(MailBody::ProfileJoined { .. }) => {}
         Stimulus::Command(command) => decision.command(command),
         Stimulus::MergeInto(into) => decision.merge_into(*into),
+        Stimulus::Part => decision.part(),
         Stimulus::StartEffect(key) => decision.start_effect(key),
     }
     decision.outcomes
@@ -533,10 +536,18 @@ impl Decision<'_> {
                 }
             }
             Command::PartIdentifiers { one, other } => {
-                self.fact(Fact::IdentifiersParted { one: *one, other: *other, at: self.context.now });
+                self.fact(Fact::IdentifiersParted {
+                    one: one.clone(),
+                    other: other.clone(),
+                    at: self.context.now,
+                });
             }
             Command::JoinIdentifiers { one, other } => {
-                self.fact(Fact::IdentifiersJoined { one: *one, other: *other, at: self.context.now });
+                self.fact(Fact::IdentifiersJoined {
+                    one: one.clone(),
+                    other: other.clone(),
+                    at: self.context.now,
+                });
             }
             Command::CreateSource { .. }
             | Command::RevokeSource { .. }
@@ -556,16 +567,17 @@ impl Decision<'_> {
     }
 
     fn merge_into(&mut self, into: EntityId) {
-        if self.customer.merged_into.is_some() || into == self.customer.id {
+        if self.customer.merged_into == Some(into) || into == self.customer.id {
             return;
         }
         self.fact(Fact::ProfileMerged { into, at: self.context.now });
-        let body = MailBody::ProfileAbsorbed {
-            from: self.customer.id,
-            profile: self.customer.profile.clone(),
-            keys: self.customer.keys.clone(),
-        };
-        self.forward(into, body);
+        self.forward(into, MailBody::ProfileJoined { from: self.customer.id });
+    }
+
+    fn part(&mut self) {
+        if let Some(from) = self.customer.merged_into {
+            self.fact(Fact::ProfileParted { from, at: self.context.now });
+        }
     }
 
     /// The last gate before anything leaves: asked of the owner, at the time of leaving.

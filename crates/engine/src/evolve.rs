@@ -55,13 +55,9 @@ fn evolve_customer(customer: &mut Customer, change: &Change<'_>) {
         Change::Outcome { outcome, timeline } => apply_outcome(customer, outcome, *timeline),
         Change::Mail { key, body } => {
             if customer.mails.insert(*key)
-                && let MailBody::ProfileAbsorbed { from, profile, keys } = body
+                && let MailBody::ProfileJoined { from } = body
             {
                 customer.absorbed.insert(*from);
-                customer.profile.absorb(profile);
-                for key in keys {
-                    customer.knows_key(*key);
-                }
             }
         }
     }
@@ -91,8 +87,10 @@ fn observe(customer: &mut Customer, observed: &Observed<'_>) {
     if event.kind == EventKind::Identify
         && let Some(traits) = &event.traits
     {
-        let stamp =
-            model::profile::Stamp { at: event.timestamp, tie: tie(observed.source, &event.message_id) };
+        let stamp = model::profile::Stamp {
+            at: event.timestamp,
+            tie: tie_breaker(observed.source, &event.message_id),
+        };
         // What is not an object states nothing about any trait.
         if let Ok(TraitList(stated)) = serde_json::from_str::<TraitList<'_>>(traits) {
             for (name, value) in stated {
@@ -103,7 +101,7 @@ fn observe(customer: &mut Customer, observed: &Observed<'_>) {
 }
 
 /// A JSON object as pairs, values unparsed.
-struct TraitList<'a>(Vec<(String, &'a RawValue)>);
+pub(crate) struct TraitList<'a>(pub(crate) Vec<(String, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for TraitList<'de> {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
@@ -125,8 +123,9 @@ impl<'de> Deserialize<'de> for TraitList<'de> {
     }
 }
 
-/// FNV-1a over source and message id: stable for ever, which the standard hasher is not.
-fn tie(source: &str, message_id: &str) -> u64 {
+/// Says which of two things that happened at one time comes first. FNV-1a over source and message id: stable for
+/// ever, which the standard hasher is not.
+pub fn tie_breaker(source: &str, message_id: &str) -> u64 {
     let bytes = source.bytes().chain([0]).chain(message_id.bytes());
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

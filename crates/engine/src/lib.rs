@@ -6,12 +6,13 @@
 mod customer;
 mod decide;
 mod evolve;
+pub mod identity;
 mod reference;
 mod workspace;
 
 pub use customer::{Customer, EffectRecord, EffectState, Order, Promise, Timer};
 pub use decide::{Context, Stimulus, decide};
-pub use evolve::{Change, Observed, evolve};
+pub use evolve::{Change, Observed, evolve, tie_breaker};
 pub use reference::{Reference, ReferenceError};
 pub use workspace::{Broker, Import, Published, Source, Webhook, Workspace};
 

@@ -2,6 +2,7 @@
 
 mod cases {
     mod effects;
+    mod identity;
     mod merge;
     mod orders;
     mod promises;

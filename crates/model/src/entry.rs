@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::effect::{Effect, EffectKey, EffectResult};
 use crate::fact::Fact;
 use crate::id::{EntityId, IdentifierHash, KeyId, Position, TimelineId};
-use crate::profile::Profile;
+use crate::identity::HashedIdentifier;
 use crate::time::Time;
 
 /// Bytes that only the holder of a subject's key can read.
@@ -69,13 +69,8 @@ pub struct TimerId(pub u64);
 /// What one entity tells another.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum MailBody {
-    /// The sender's profile now leads to the receiver: its summary, to be counted in.
-    ProfileAbsorbed {
-        from: EntityId,
-        profile: Profile,
-        /// Keys that the absorbed history is sealed with.
-        keys: Vec<KeyId>,
-    },
+    /// The receiver stands for the sender's person from now on.
+    ProfileJoined { from: EntityId },
     /// An input that the sender received is about an order or promise that the receiver owns.
     SignalForwarded { name: String, properties: String, timestamp: Time, timeline: TimelineId, now: Time },
 }
@@ -196,13 +191,13 @@ pub enum Command {
     },
     /// These two identifiers are two people, whatever ties them.
     PartIdentifiers {
-        one: IdentifierHash,
-        other: IdentifierHash,
+        one: HashedIdentifier,
+        other: HashedIdentifier,
     },
     /// These two identifiers are one person.
     JoinIdentifiers {
-        one: IdentifierHash,
-        other: IdentifierHash,
+        one: HashedIdentifier,
+        other: HashedIdentifier,
     },
 }
 

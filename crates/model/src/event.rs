@@ -96,15 +96,32 @@ pub enum Identifier<'a> {
     Order(&'a str),
     /// A promise's number.
     Promise(&'a str),
+    /// Any other type: an e-mail address, a telephone, a loyalty card, one's own.
+    Typed {
+        kind: &'a str,
+        value: &'a str,
+    },
 }
 
 impl<'a> Identifier<'a> {
-    pub fn type_name(&self) -> &'static str {
+    /// The identifier of a type, by the type's name.
+    pub fn of(kind: &'a str, value: &'a str) -> Self {
+        match kind {
+            "user" => Identifier::User(value),
+            "anonymous" => Identifier::Anonymous(value),
+            "order" => Identifier::Order(value),
+            "promise" => Identifier::Promise(value),
+            kind => Identifier::Typed { kind, value },
+        }
+    }
+
+    pub fn type_name(&self) -> &'a str {
         match self {
             Identifier::User(_) => "user",
             Identifier::Anonymous(_) => "anonymous",
             Identifier::Order(_) => "order",
             Identifier::Promise(_) => "promise",
+            Identifier::Typed { kind, .. } => kind,
         }
     }
 
@@ -114,6 +131,7 @@ impl<'a> Identifier<'a> {
             | Identifier::Anonymous(id)
             | Identifier::Order(id)
             | Identifier::Promise(id) => id,
+            Identifier::Typed { value, .. } => value,
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{EntityId, IdentifierHash};
+use crate::id::EntityId;
+use crate::identity::HashedIdentifier;
 use crate::money::Money;
 use crate::order::{CancelledBy, FulfillmentState, OrderLine, OrderState};
 use crate::promise::{BreakCause, PromiseTerms, RiskReason};
@@ -201,14 +202,14 @@ pub enum Fact {
     },
     /// Somebody said that two identifiers are two people.
     IdentifiersParted {
-        one: IdentifierHash,
-        other: IdentifierHash,
+        one: HashedIdentifier,
+        other: HashedIdentifier,
         at: Time,
     },
     /// Somebody said that two identifiers are one person.
     IdentifiersJoined {
-        one: IdentifierHash,
-        other: IdentifierHash,
+        one: HashedIdentifier,
+        other: HashedIdentifier,
         at: Time,
     },
 }

@@ -10,6 +10,7 @@ pub mod entry;
 pub mod event;
 pub mod fact;
 pub mod id;
+pub mod identity;
 pub mod intake;
 pub mod money;
 pub mod order;

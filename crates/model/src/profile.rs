@@ -28,6 +28,8 @@ pub struct Profile {
     pub anonymous_ids: BTreeSet<String>,
     pub group_ids: BTreeSet<String>,
     pub traits: BTreeMap<String, Trait>,
+    /// Whether more than [`NAMES_MAX`] traits were stated.
+    pub traits_left_out: bool,
     /// Events by name; calls without one count under the call's (`identify`, `page`…).
     pub counts: BTreeMap<String, u64>,
     /// By the events' own time.
@@ -35,19 +37,28 @@ pub struct Profile {
     pub last_seen: Option<Time>,
 }
 
-/// Distinct names beyond this count together under [`OTHER`]: a sender that puts an id into its event names
-/// must not make a profile grow without bound.
+/// Distinct names of events beyond this count together under [`OTHER`], and traits beyond it are not kept: a sender
+/// that puts an id into its names must not make a profile grow without bound. The shortest names stay (of equals the
+/// first by the alphabet), for names with ids in them are long; which do, depends on the set of names alone.
 pub const NAMES_MAX: usize = 256;
 pub const OTHER: &str = "(other)";
 
 impl Profile {
     pub fn count(&mut self, name: &str, by: u64) {
+        let room = self.counts.len() - usize::from(self.counts.contains_key(OTHER)) < NAMES_MAX;
         if let Some(n) = self.counts.get_mut(name) {
             *n = n.saturating_add(by);
+        } else if room || name == OTHER {
+            self.counts.insert(name.to_owned(), by);
         } else {
-            let name = if self.counts.len() < NAMES_MAX { name } else { OTHER };
-            let n = self.counts.entry(name.to_owned()).or_default();
-            *n = n.saturating_add(by);
+            let longest = longest(self.counts.keys().filter(|name| *name != OTHER));
+            let mut moved = by;
+            if (name.len(), name) < (longest.len(), &longest) {
+                moved = self.counts.remove(&longest).unwrap_or_default();
+                self.counts.insert(name.to_owned(), by);
+            }
+            let others = self.counts.entry(OTHER.to_owned()).or_default();
+            *others = others.saturating_add(moved);
         }
     }
 
@@ -62,15 +73,21 @@ impl Profile {
 
     /// Takes a statement about a trait, unless a later one is known. A JSON `null` is a statement too.
     pub fn set_trait(&mut self, name: &str, json: &str, stamp: Stamp) {
-        let room = self.traits.len() < NAMES_MAX;
-        match self.traits.get_mut(name) {
-            Some(known) if known.stamp >= stamp => {}
-            Some(known) => *known = Trait { json: json.to_owned(), stamp },
-            None if room => {
-                self.traits.insert(name.to_owned(), Trait { json: json.to_owned(), stamp });
+        if let Some(known) = self.traits.get_mut(name) {
+            if known.stamp < stamp {
+                *known = Trait { json: json.to_owned(), stamp };
             }
-            None => self.count("(trait beyond the limit)", 1),
+            return;
         }
+        if self.traits.len() >= NAMES_MAX {
+            self.traits_left_out = true;
+            let longest = longest(self.traits.keys());
+            if (name.len(), name) > (longest.len(), &longest) {
+                return;
+            }
+            self.traits.remove(&longest);
+        }
+        self.traits.insert(name.to_owned(), Trait { json: json.to_owned(), stamp });
     }
 
     /// Counts another profile's knowledge in.
@@ -81,6 +98,7 @@ impl Profile {
         for (name, known) in &other.traits {
             self.set_trait(name, &known.json, known.stamp);
         }
+        self.traits_left_out |= other.traits_left_out;
         for (name, n) in &other.counts {
             self.count(name, *n);
         }
@@ -108,4 +126,8 @@ impl Profile {
         out.push('}');
         out
     }
+}
+
+fn longest<'a>(names: impl Iterator<Item = &'a String>) -> String {
+    names.max_by_key(|name| (name.len(), name.as_str())).cloned().unwrap_or_default()
 }

@@ -11,12 +11,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use engine::identity::Rules;
 use engine::{Change as Step, Context, EffectState, Entity, Observed, Reference, Stimulus, decide, evolve};
 use model::codec::Stored;
 use model::{
     Cause, Command, Dedupe, DedupeHash, EntityId, Entry, Event, EventKind, Fact, Identifier, IdentifierHash,
-    IntakeRecord, KeyId, MailBody, MailKey, Outcome, PartitionId, Position, RecordKind, RejectedBody, Signal,
-    SkipReason, Time, TimelineId, TimerId,
+    IntakeRecord, KeyId, MailBody, MailKey, Outcome, PartitionId, Position, Profile, RecordKind,
+    RejectedBody, Signal, SkipReason, Time, TimelineId, TimerId,
 };
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,7 @@ use store::{Checkpoint, IdentityRow, Keys, StateError};
 use views::Change;
 
 use self::identity::waiting;
+pub use self::identity::{Explanation, Joined, Lineage, Named};
 use crate::base::{Base, seal_snapshot};
 use crate::logs::{BodyError, HistoryError, Logs, open_outcomes};
 
@@ -66,18 +68,18 @@ struct Overlay<K, V> {
     leaving: FxHashMap<K, V>,
 }
 
-impl<K: Eq + std::hash::Hash + Copy, V: Copy> Overlay<K, V> {
+impl<K: Eq + std::hash::Hash + Copy, V: Clone> Overlay<K, V> {
     fn new() -> Self {
         Overlay { now: FxHashMap::default(), leaving: FxHashMap::default() }
     }
 
     fn get(&self, key: &K) -> Option<V> {
-        self.now.get(key).or_else(|| self.leaving.get(key)).copied()
+        self.now.get(key).or_else(|| self.leaving.get(key)).cloned()
     }
 
     fn hand_over(&mut self) -> Vec<(K, V)> {
         self.leaving = std::mem::take(&mut self.now);
-        self.leaving.iter().map(|(k, v)| (*k, *v)).collect()
+        self.leaving.iter().map(|(k, v)| (*k, v.clone())).collect()
     }
 }
 
@@ -118,6 +120,8 @@ pub struct Fold {
     logs: Logs,
     own: Own,
     reference: Reference,
+    /// Which identifiers tie people together.
+    rules: Arc<Rules>,
     entities: FxHashMap<EntityId, Cached>,
     identities: Overlay<IdentifierHash, Option<IdentityRow>>,
     /// Rows read from the base, so that a busy identifier is looked up once.
@@ -173,6 +177,7 @@ impl Fold {
             logs,
             own: Own::default(),
             reference: Reference::default(),
+            rules: Arc::default(),
             entities: FxHashMap::default(),
             identities: Overlay::new(),
             identities_read: FxHashMap::default(),
@@ -210,16 +215,22 @@ impl Fold {
             self.reference = serde_json::from_str(published).unwrap_or_default();
         }
         let mut entities = Vec::new();
+        let mut rules = None;
         let keys = &self.keys;
-        state.entities(|id, sealed| {
-            if let Some(Entity::Customer(customer)) = crate::base::open_snapshot(keys, sealed) {
+        state.entities(|id, sealed| match crate::base::open_snapshot(keys, sealed) {
+            Some(Entity::Customer(customer)) => {
                 entities.push((id, waiting(&customer)));
                 if customer.erased_at.is_some() {
                     self.erased_keys.extend(&customer.keys);
                     self.dead_keys.extend(&customer.keys);
                 }
             }
+            Some(Entity::Workspace(workspace)) => rules = workspace.identity_rules,
+            None => {}
         })?;
+        if let Some(rules) = rules {
+            self.use_rules(&rules.text);
+        }
         for (id, (timers, effects)) in entities {
             self.wakes.extend(timers.into_iter().map(|(timeline, due, timer)| (timeline, due, id, timer)));
             for (key, state) in effects {
@@ -285,12 +296,12 @@ impl Fold {
                 self.own.applied_to = seq;
                 self.own.applied += 1;
                 let now = self.clock(timeline);
-                for (id, into) in follow_up.merges {
-                    let outcomes = self.ask(id, &Stimulus::MergeInto(into), now, timeline)?;
-                    self.journal_outcomes(id, Cause::Input(seq), timeline, now, outcomes, None)?;
-                }
+                let cause = Cause::Input(seq);
                 if let Some((id, key, outcomes)) = follow_up.decided {
-                    self.journal_outcomes(id, Cause::Input(seq), timeline, now, outcomes, Some(key))?;
+                    self.journal_outcomes(id, cause, timeline, now, outcomes, Some(key))?;
+                }
+                if let Some(around) = follow_up.unsettled {
+                    self.regroup(around, cause, timeline)?;
                 }
             }
             Counted::No(reason) => {
@@ -357,6 +368,12 @@ impl Fold {
         let cause = Cause::Command(self.last_seq());
         let outcomes = self.ask(entity, &Stimulus::Command(command), now, TimelineId::LIVE)?;
         self.journal_outcomes(entity, cause, TimelineId::LIVE, now, outcomes.clone(), Some(key))?;
+        if let Command::PartIdentifiers { one, other } | Command::JoinIdentifiers { one, other } = command {
+            // Who was one piece of the graph may be two now.
+            for end in [one, other] {
+                self.regroup(end.hash, cause, TimelineId::LIVE)?;
+            }
+        }
         Ok(outcomes)
     }
 
@@ -438,12 +455,8 @@ impl Fold {
                 };
                 (*timeline, now, self.ask(to, &Stimulus::Mail(&body), now, *timeline)?)
             }
-            MailBody::ProfileAbsorbed { .. } => {
-                // The receiver was merged itself meanwhile, and told of without this: it travels on.
-                let further = self.entity(to)?.customer().and_then(|customer| customer.merged_into);
-                let on = further.map(|next| Outcome::Mail { to: next, body: body.clone() });
-                (TimelineId::LIVE, self.clock(TimelineId::LIVE), on.into_iter().collect())
-            }
+            // Nothing is decided by it.
+            MailBody::ProfileJoined { .. } => return Ok(()),
         };
         self.journal_outcomes(to, Cause::Mail(key), timeline, now, outcomes, None)
     }
@@ -467,7 +480,7 @@ impl Fold {
         if let Logs::Memory { journal, .. } = &mut self.logs {
             journal.extend(entries.iter().cloned());
         }
-        self.note_touched(last_seq);
+        self.note_touched(last_seq)?;
         Ok(Batch { entries, last_seq, changes: std::mem::take(&mut self.changes) })
     }
 
@@ -526,10 +539,10 @@ impl Fold {
     }
 
     /// What the views learn from entries replayed since the last call.
-    pub fn take_replayed_changes(&mut self) -> Vec<(u64, Change)> {
+    pub fn take_replayed_changes(&mut self) -> Result<Vec<(u64, Change)>, FoldError> {
         let last = self.pending_from - 1;
-        self.note_touched(last);
-        std::mem::take(&mut self.changes)
+        self.note_touched(last)?;
+        Ok(std::mem::take(&mut self.changes))
     }
 
     // ---- both -------------------------------------------------------------------------------------------------
@@ -590,16 +603,21 @@ impl Fold {
             Some(Ok(signal)) if nobody => Some(signal.about()),
             _ => None,
         };
-        let mut plan = self.resolve(&event, about.as_ref(), seq)?;
+        let plan = self.resolve(&event, source, about.as_ref(), seq)?;
         let Some(id) = plan.entity else { return nothing };
         self.load(id)?;
         let owner = match (mode, &signal) {
             (Mode::Live, Some(Ok(signal))) => self.owner_elsewhere(id, signal)?,
             _ => None,
         };
-        if let (Some(owner), Some(Ok(Signal::OrderPlaced { .. }))) = (owner, &signal) {
+        let mut joins = None;
+        if let (Some(owner), Some(Ok(Signal::OrderPlaced { order_id, .. })), Some(home)) =
+            (owner, &signal, &plan.home)
+            && !self.is_claimed(owner)?
+        {
             // Now it is known whose order it was.
-            plan.merges.push((owner, id));
+            let (one, other) = (home.clone(), self.hash_of(&Identifier::Order(order_id)));
+            joins = Some(Outcome::Fact(Fact::IdentifiersJoined { one, other, at: event.timestamp }));
         }
         let signal = if matches!(mode, Mode::Live) { signal } else { None };
         let now = self.clock(timeline);
@@ -630,15 +648,12 @@ impl Fold {
             }
         };
         self.leave_trace(id, counted_at, Trace::Input { intake: seq });
-        for (hash, entity) in plan.bind {
-            self.bind(hash, entity);
-        }
-        if let (Mode::Live, Some(device)) = (mode, plan.handed_on) {
-            // What the next person does there is sealed with another key: erasing one leaves the other.
-            self.keys.retire(device);
-        }
-        let decided = decided.filter(|outcomes| !outcomes.is_empty()).map(|outcomes| (id, key, outcomes));
-        Ok(Counted::Yes(FollowUp { merges: plan.merges, decided }))
+        let joined = joins.as_ref().and(plan.home.as_ref()).map(|home| home.hash);
+        let unsettled = plan.unsettled().or(joined);
+        self.carry_out(plan)?;
+        let outcomes: Vec<Outcome> = joins.into_iter().chain(decided.into_iter().flatten()).collect();
+        let decided = (!outcomes.is_empty()).then_some((id, key, outcomes));
+        Ok(Counted::Yes(FollowUp { unsettled, decided }))
     }
 
     fn effects_on(&mut self) -> Result<bool, FoldError> {
@@ -708,6 +723,7 @@ impl Fold {
             }
             let entity = &mut self.entities.get_mut(&id).expect("loaded above").entity;
             let before = self_timer(entity, outcome);
+            let stood_for = entity.customer().and_then(|customer| customer.merged_into);
             let step = Step::Outcome { outcome, timeline };
             if catch_unwind(AssertUnwindSafe(|| evolve(entity, &step))).is_err() {
                 // Every outcome can be applied to every state; one that cannot is passed over on each replay alike.
@@ -718,6 +734,7 @@ impl Fold {
                 id,
                 outcome,
                 before,
+                stood_for,
                 MailKey { origin: Position::new(self.partition, seq), index: index as u32 },
             )?;
             if let Outcome::Fact(fact) = outcome {
@@ -736,6 +753,7 @@ impl Fold {
         id: EntityId,
         outcome: &Outcome,
         before: Option<(TimelineId, Time)>,
+        stood_for: Option<EntityId>,
         mail: MailKey,
     ) -> Result<(), FoldError> {
         match outcome {
@@ -770,6 +788,15 @@ impl Fold {
                 {
                     self.claim(&Identifier::Promise(&terms.promise_id), id)?;
                 }
+                Fact::IdentifiersJoined { one, other, at } => {
+                    self.say(one, other, true, *at, mail.origin.seq)?
+                }
+                Fact::IdentifiersParted { one, other, at } => {
+                    self.say(one, other, false, *at, mail.origin.seq)?
+                }
+                Fact::IdentityRulesPublished { rules, .. } => self.use_rules(rules),
+                // What stood for the person shows less from now on.
+                Fact::ProfileMerged { .. } | Fact::ProfileParted { .. } => self.touched.extend(stood_for),
                 _ => {}
             },
             Outcome::EffectStarted { key } => {
@@ -868,12 +895,16 @@ impl Fold {
     /// The outcomes of a journal entry, pending or written.
     fn outcomes_at(&mut self, seq: u64) -> Result<(TimelineId, Vec<Outcome>), FoldError> {
         let keys = self.keys.clone();
-        let read = |entry: Entry<'_>| match entry {
+        self.entry(seq, |entry| match entry {
             Entry::Outcome { timeline, body, .. } => {
                 (timeline, open_outcomes(&keys, &body).unwrap_or_default())
             }
             _ => (TimelineId::LIVE, Vec::new()),
-        };
+        })
+    }
+
+    /// Reads a journal entry, pending or written.
+    fn entry<T>(&mut self, seq: u64, read: impl FnOnce(Entry<'_>) -> T) -> Result<T, FoldError> {
         if let Some(pending) = seq.checked_sub(self.pending_from).and_then(|n| self.pending.get(n as usize)) {
             let entry = Entry::decode(pending).map_err(|source| HistoryError::Codec {
                 log: "journal",
@@ -1055,20 +1086,40 @@ impl Fold {
         self.changes.push((seq, skipped(intake, reason)));
     }
 
-    fn note_touched(&mut self, seq: u64) {
-        let mut touched: Vec<_> = self.touched.drain().collect();
-        touched.sort();
+    fn note_touched(&mut self, seq: u64) -> Result<(), FoldError> {
+        let mut touched: BTreeSet<EntityId> = self.touched.drain().collect();
+        for id in touched.clone() {
+            touched.insert(self.head(id)?);
+        }
         for id in touched {
-            if let Some(Entity::Customer(customer)) = self.entities.get(&id).map(|cached| &cached.entity)
+            let person = self.person_profile(id)?;
+            if let Entity::Customer(customer) = self.entity(id)?
                 && customer.erased_at.is_none()
             {
-                self.changes.push((seq, crate::summary::profile_row(customer)));
+                let row = crate::summary::profile_row(customer, person.as_ref());
+                self.changes.push((seq, row));
             }
         }
         for timeline in std::mem::take(&mut self.moved) {
             let to = self.clock(timeline);
             self.changes.push((seq, Change::Clock { timeline, to }));
         }
+        Ok(())
+    }
+
+    /// What is known of a person by all their profiles, where there are several and this one stands for them.
+    fn person_profile(&mut self, id: EntityId) -> Result<Option<Profile>, FoldError> {
+        let members = self.person(id)?;
+        if members.len() == 1 || members.first() != Some(&id) {
+            return Ok(None);
+        }
+        let mut all = Profile::default();
+        for member in members {
+            if let Some(customer) = self.entity(member)?.customer() {
+                all.absorb(&customer.profile);
+            }
+        }
+        Ok(Some(all))
     }
 
     fn note_effect(&mut self, id: EntityId, outcome: &Outcome, seq: u64) {
@@ -1118,7 +1169,8 @@ enum Counted {
 /// What a counted input leads to.
 #[derive(Default)]
 struct FollowUp {
-    merges: Vec<(EntityId, EntityId)>,
+    /// An identifier around which people may have to come together or part.
+    unsettled: Option<IdentifierHash>,
     decided: Option<(EntityId, KeyId, Vec<Outcome>)>,
 }
 

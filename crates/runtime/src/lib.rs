@@ -21,7 +21,9 @@ pub use base::{Base, snapshot};
 pub use clock::{Clock, ManualClock};
 pub use effects::{MemorySink, Sink};
 pub use erasure::destroyed;
-pub use fold::{Batch, Counters, Delivery, Fold, FoldError, Trace, Trail};
+pub use fold::{
+    Batch, Counters, Delivery, Explanation, Fold, FoldError, Joined, Lineage, Named, Trace, Trail,
+};
 pub use history::{AppliedEvent, History, Item};
 pub use intake::{IntakeCounts, IntakeError};
 pub use logs::{BodyError, HistoryError, Logs};

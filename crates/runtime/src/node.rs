@@ -392,13 +392,13 @@ impl Node {
         answered.recv().map_err(|_| NodeError::Closing)
     }
 
-    /// Erases a customer and everybody who was merged into them: what was received from and decided about them
-    /// is unreadable when this returns, in every file of the store.
+    /// Erases a person ([`Fold::erasure`] says what of them): what was received from and decided about them is
+    /// unreadable when this returns, in every file of the store.
     pub fn erase(&self, entity: EntityId) -> Result<Vec<EntityId>, NodeError> {
         // In one commit, so that nothing comes between.
         let now = self.clock.now();
         let erase = move |fold: &mut Fold| -> Result<Vec<EntityId>, FoldError> {
-            let cluster = cluster(fold, entity)?;
+            let cluster = fold.erasure(entity)?;
             let now = fold.before_backlog(now)?;
             for id in &cluster {
                 fold.command(*id, &Command::Erase, now)?;
@@ -448,29 +448,6 @@ impl Drop for Node {
             let _ = thread.join();
         }
     }
-}
-
-/// A customer and all who were counted into them; those who were merged come before those they lead to, so that
-/// whoever is left, if only the beginning survives, still knows of the others.
-fn cluster(fold: &mut Fold, entity: EntityId) -> Result<Vec<EntityId>, FoldError> {
-    let mut root = entity;
-    while let Some(next) = fold.entity(root)?.customer().and_then(|customer| customer.merged_into) {
-        root = next;
-    }
-    let mut found = Vec::new();
-    let mut next = vec![root];
-    while let Some(id) = next.pop() {
-        if found.contains(&id) {
-            continue;
-        }
-        found.push(id);
-        if let Some(customer) = fold.entity(id)?.customer() {
-            next.extend(&customer.absorbed);
-            next.extend(customer.merged_into);
-        }
-    }
-    found.reverse();
-    Ok(found)
 }
 
 struct ReaderTemplate {
@@ -553,7 +530,7 @@ fn replay(
         fold.replay(seq)?;
         since_checkpoint += 1;
         if seq.is_multiple_of(REPLAY_BATCH) || seq == end {
-            let changes = fold.take_replayed_changes();
+            let changes = fold.take_replayed_changes()?;
             views.apply(seq, &changes)?;
             finish_erasures(views)?;
             (options.on_replay)(seq - from, end - from);

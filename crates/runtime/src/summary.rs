@@ -1,11 +1,13 @@
 //! An entity as the views show it.
 
 use engine::{Customer, EffectRecord, EffectState};
-use model::{EntityId, Outcome, PromiseStatus, Time};
+use model::{EntityId, Outcome, Profile, PromiseStatus, Time};
 use views::{Change, EffectChange, ProfileRow, PromiseCounts};
 
-pub(crate) fn profile_row(customer: &Customer) -> Change {
-    let profile = &customer.profile;
+/// The row of a profile. `person` is what is known by all profiles that this one stands for, where there are others;
+/// what it owns is its own.
+pub(crate) fn profile_row(customer: &Customer, person: Option<&Profile>) -> Change {
+    let profile = person.unwrap_or(&customer.profile);
     let mut promises = PromiseCounts::default();
     for promise in customer.promises.values().filter(|promise| !promise.status.is_offer()) {
         promises.made += 1;

@@ -13,6 +13,8 @@ mod erasure;
 mod fold;
 #[path = "runtime/history.rs"]
 mod history;
+#[path = "runtime/identity.rs"]
+mod identity;
 #[path = "runtime/mailbox.rs"]
 mod mailbox;
 #[path = "runtime/node.rs"]

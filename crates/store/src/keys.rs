@@ -232,15 +232,6 @@ impl Keys {
         KeyId(slot)
     }
 
-    /// The subject's next input gets a new key; what is sealed with the present one stays readable.
-    pub fn retire(&self, subject: IdentifierHash) {
-        let mut slots = self.slots.write().expect("no panic while held");
-        if let Some(slot) = slots.by_subject.remove(&subject.0) {
-            slots.subjects[slot as usize - 1] = NOBODY;
-            slots.assigned.push(slot);
-        }
-    }
-
     /// Makes a key in a new slot that is nobody's yet, and returns the slot's number.
     fn add_slot(&self, slots: &mut Slots) -> u64 {
         let slot = slots.wrapped.len() as u64 + 1;

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use fjall::config::PartitioningPolicy;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use model::identity::Ties;
 use model::{DedupeHash, EntityId, IdentifierHash};
 
 use crate::failpoint;
@@ -24,19 +25,34 @@ pub enum StateError {
     Drop { path: PathBuf, source: std::io::Error },
 }
 
-/// To whom an identifier leads.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// What is known of an identifier.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct IdentityRow {
-    pub entity: EntityId,
+    /// The history that inputs with it go to; of an order or promise, who owns it.
+    pub home: Option<EntityId>,
+    pub ties: Option<Arc<Ties>>,
 }
 
+/// Begins a row with ties; one without is the home's key alone.
+const WITH_TIES: u8 = b't';
+
 impl IdentityRow {
-    fn encode(self) -> [u8; 11] {
-        self.entity.to_key()
+    fn encode(&self) -> Vec<u8> {
+        match (&self.home, &self.ties) {
+            (Some(home), None) => home.to_key().to_vec(),
+            (home, ties) => {
+                let row = (home, ties.as_deref());
+                postcard::to_extend(&row, vec![WITH_TIES]).expect("plain data serialises")
+            }
+        }
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
-        Some(IdentityRow { entity: EntityId::from_key(bytes)? })
+        if let Some(bytes) = bytes.strip_prefix(&[WITH_TIES]) {
+            let (home, ties): (Option<EntityId>, Option<Ties>) = postcard::from_bytes(bytes).ok()?;
+            return Some(IdentityRow { home, ties: ties.map(Arc::new) });
+        }
+        Some(IdentityRow { home: Some(EntityId::from_key(bytes)?), ties: None })
     }
 }
 

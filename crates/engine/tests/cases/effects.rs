@@ -111,13 +111,9 @@ fn an_erased_customer_decides_nothing() {
         "order.placed promise.made profile.erased",
         ends,
     );
-    let body = MailBody::ProfileAbsorbed {
-        from: EntityId::customer(PartitionId(0), 2),
-        profile: Profile { user_ids: ["c-2".to_owned()].into(), ..Profile::default() },
-        keys: vec![KeyId(4)],
-    };
+    let body = MailBody::ProfileJoined { from: EntityId::customer(PartitionId(0), 2) };
     let world = check([erase(), Step::Mail(body)], "profile.erased", ends);
-    assert!(world.customer().profile.user_ids.is_empty());
+    assert!(world.customer().absorbed.is_empty());
 }
 
 #[test]

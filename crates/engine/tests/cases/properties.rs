@@ -66,6 +66,7 @@ enum Random {
     Settle(bool),
     Doubt,
     Merge,
+    Part,
     Threshold(bool),
     Erase,
 }
@@ -80,6 +81,7 @@ fn random() -> impl Strategy<Value = Random> {
         1 => any::<bool>().prop_map(Random::Settle),
         1 => Just(Random::Doubt),
         1 => Just(Random::Merge),
+        1 => Just(Random::Part),
         1 => any::<bool>().prop_map(Random::Threshold),
         1 => prop::num::u8::ANY.prop_map(|n| if n < 10 { Random::Erase } else { Random::Clock(1) }),
     ]
@@ -111,6 +113,7 @@ fn apply(world: &mut World, random: &Random) {
             }
         }
         Random::Merge => world.step(&Step::MergeInto(EntityId::customer(PartitionId(0), 2))),
+        Random::Part => world.step(&Step::Part),
         Random::Threshold(low) => world.step(&Step::Threshold(if *low { 0.3 } else { 0.95 })),
         Random::Erase => world.step(&Step::Command(Command::Erase)),
     }
@@ -300,6 +303,7 @@ fn fact() -> impl Strategy<Value = Fact> {
     ];
     let rest = prop_oneof![
         some_time().prop_map(|at| Fact::ProfileMerged { into: CUSTOMER, at }),
+        some_time().prop_map(|at| Fact::ProfileParted { from: CUSTOMER, at }),
         some_time().prop_map(|at| Fact::ProfileErased { at }),
         some_time().prop_map(|at| Fact::SourceCreated { source: "s".into(), key_hash: [0; 32], at }),
         some_time().prop_map(|at| Fact::SourceRevoked { source: "s".into(), at }),
@@ -345,7 +349,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
             .prop_map(|(id, due, timeline, purpose)| Outcome::TimerSet { id, due, timeline: TimelineId(timeline), purpose }),
         1 => timer().prop_map(|id| Outcome::TimerCleared { id }),
         1 => timer().prop_map(|id| Outcome::TimerFired { id }),
-        1 => Just(Outcome::Mail { to: CUSTOMER, body: MailBody::ProfileAbsorbed { from: CUSTOMER, profile: Profile::default(), keys: vec![] } }),
+        1 => Just(Outcome::Mail { to: CUSTOMER, body: MailBody::ProfileJoined { from: CUSTOMER } }),
         1 => effect().prop_map(Outcome::EffectRequested),
         1 => effect().prop_map(|effect| Outcome::EffectSuppressed { effect, reason: String::new() }),
         1 => key().prop_map(|key| Outcome::EffectStarted { key }),
@@ -393,10 +397,8 @@ fn live(entity: &mut Entity, step: &Any) {
             };
             evolve(entity, &Change::Input(&Observed { event: &event, source: "s", key: KeyId(1) }));
         }
-        Any::Mail(index, count) => {
-            let mut profile = Profile::default();
-            profile.count("n", *count);
-            let body = MailBody::ProfileAbsorbed { from: CUSTOMER, profile, keys: vec![KeyId(2)] };
+        Any::Mail(index, number) => {
+            let body = MailBody::ProfileJoined { from: EntityId::customer(PartitionId(0), *number) };
             let key = MailKey { origin: Position::default(), index: *index };
             evolve(entity, &Change::Mail { key, body: &body });
         }
@@ -426,6 +428,7 @@ fn every_outcome_can_be_lived_through_in_every_state() {
                 Stimulus::Command(&Command::Erase),
                 Stimulus::Command(&Command::FinishImport { name: "i".into(), events: 1, bad_rows: 0 }),
                 Stimulus::MergeInto(EntityId::customer(PartitionId(0), 7)),
+                Stimulus::Part,
                 Stimulus::StartEffect("k"),
             ];
             for stimulus in &stimuli {

@@ -26,6 +26,7 @@ pub(crate) enum Step {
     /// From here on, another line of time; 0 is live.
     Timeline(u32),
     MergeInto(EntityId),
+    Part,
     Mail(MailBody),
     /// The router finds that somebody else owns what the following events are about.
     Owner(Option<EntityId>),
@@ -167,6 +168,9 @@ impl World {
             }
             Step::MergeInto(into) => {
                 self.ask(&Stimulus::MergeInto(*into));
+            }
+            Step::Part => {
+                self.ask(&Stimulus::Part);
             }
             Step::Mail(body) => {
                 self.mails += 1;

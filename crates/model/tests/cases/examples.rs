@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use model::profile::{Profile, Stamp, Trait};
+use model::identity::HashedIdentifier;
 use model::*;
 
 /// Examples of an enum, each beside the pattern of its variant; the match has no wildcard.
@@ -157,9 +157,12 @@ every!(timer_purposes, TimerPurpose,
     "quote_expiry": TimerPurpose::QuoteExpiry(_) => TimerPurpose::QuoteExpiry(text("q-1")),
 );
 
+fn hashed(n: u8) -> HashedIdentifier {
+    HashedIdentifier { kind: text("user"), hash: IdentifierHash([n; 16]) }
+}
+
 every!(mails, MailBody,
-    "profile_absorbed": MailBody::ProfileAbsorbed { .. } =>
-        MailBody::ProfileAbsorbed { from: CUSTOMER, profile: profile(), keys: vec![KeyId(5), KeyId(6)] },
+    "profile_joined": MailBody::ProfileJoined { .. } => MailBody::ProfileJoined { from: CUSTOMER },
     "signal_forwarded": MailBody::SignalForwarded { .. } => MailBody::SignalForwarded {
         name: text("fulfillment.delivered"),
         properties: text(r#"{"order_id":"o-1"}"#),
@@ -168,19 +171,6 @@ every!(mails, MailBody,
         now: Time(AT.0 + 1),
     },
 );
-
-fn profile() -> Profile {
-    let stamp = Stamp { at: AT, tie: 0xdead_beef };
-    Profile {
-        user_ids: [text("c-1"), text("c-2")].into(),
-        anonymous_ids: [text("7f3a")].into(),
-        group_ids: [text("household-9")].into(),
-        traits: [(text("name"), Trait { json: text("\"김하늘\""), stamp })].into(),
-        counts: [(text("identify"), 1), (text("order.placed"), 4_294_967_296)].into(),
-        first_seen: Some(Time(-1)),
-        last_seen: Some(AT),
-    }
-}
 
 fn full_terms() -> PromiseTerms {
     PromiseTerms {
@@ -334,9 +324,9 @@ every!(facts, Fact,
         Fact::IdentityRulesPublished { version: 1, rules: text("{}"), at: AT },
     "profile.parted": Fact::ProfileParted { .. } => Fact::ProfileParted { from: CUSTOMER, at: AT },
     "identifiers.parted": Fact::IdentifiersParted { .. } => Fact::IdentifiersParted {
-        one: IdentifierHash([1; 16]), other: IdentifierHash([2; 16]), at: AT },
+        one: hashed(1), other: hashed(2), at: AT },
     "identifiers.joined": Fact::IdentifiersJoined { .. } => Fact::IdentifiersJoined {
-        one: IdentifierHash([1; 16]), other: IdentifierHash([2; 16]), at: AT },
+        one: hashed(1), other: hashed(2), at: AT },
 );
 
 every!(outcomes, Outcome,
@@ -351,7 +341,7 @@ every!(outcomes, Outcome,
     "timer_fired": Outcome::TimerFired { .. } => Outcome::TimerFired { id: TimerId(u64::MAX) },
     "mail": Outcome::Mail { .. } => Outcome::Mail {
         to: CUSTOMER,
-        body: MailBody::ProfileAbsorbed { from: EntityId::workspace(), profile: Profile::default(), keys: vec![] },
+        body: MailBody::ProfileJoined { from: EntityId::workspace() },
     },
     "effect_requested": Outcome::EffectRequested(_) => Outcome::EffectRequested(effect()),
     "effect_suppressed": Outcome::EffectSuppressed { .. } =>
@@ -389,9 +379,9 @@ every!(commands, Command,
     "publish_identity_rules": Command::PublishIdentityRules { .. } =>
         Command::PublishIdentityRules { rules: text("{}") },
     "part_identifiers": Command::PartIdentifiers { .. } =>
-        Command::PartIdentifiers { one: IdentifierHash([1; 16]), other: IdentifierHash([2; 16]) },
+        Command::PartIdentifiers { one: hashed(1), other: hashed(2) },
     "join_identifiers": Command::JoinIdentifiers { .. } =>
-        Command::JoinIdentifiers { one: IdentifierHash([1; 16]), other: IdentifierHash([2; 16]) },
+        Command::JoinIdentifiers { one: hashed(1), other: hashed(2) },
 );
 
 pub(crate) fn sealed(len: usize) -> Sealed<'static> {

@@ -4,16 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use model::Time;
 use runtime::backup::{BackupError, MANIFEST_FILE, Source, create, restore, verify};
 use serde_json::json;
 use views::EffectFilter;
 
-use crate::support::{Home, MINUTE, Rng, START, Seen, assert_same, look, order, scale, send, track, who};
-
-fn at(minutes: i64) -> Time {
-    START.plus_micros(minutes * MINUTE)
-}
+use crate::support::{Home, Rng, Seen, assert_same, at, look, order, scale, send, track, who};
 
 fn fill(home: &Home, node: &runtime::Node, from: i64, to: i64) {
     for n in from..to {

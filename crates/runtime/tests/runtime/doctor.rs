@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use model::{LogKind, PartitionId, Time};
+use model::{LogKind, PartitionId};
 use runtime::Node;
 use runtime::doctor::{DoctorError, Report, Severity, check};
 use runtime::salvage::{SalvageReport, salvage};
@@ -11,13 +11,7 @@ use serde_json::json;
 use store::{Layout, copy_sound_frames};
 use views::DeadLetterFilter;
 
-use crate::support::{
-    Home, MINUTE, Rng, START, copy_dir, look, order, scale, send, store_options, track, who,
-};
-
-fn at(minutes: i64) -> Time {
-    START.plus_micros(minutes * MINUTE)
-}
+use crate::support::{Home, Rng, at, copy_dir, look, order, scale, send, store_options, track, who};
 
 fn look_into(dir: &Path) -> Report {
     check(dir, &store_options(), &mut |_, _| {}).unwrap()

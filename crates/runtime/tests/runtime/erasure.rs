@@ -3,19 +3,13 @@
 use std::fs;
 use std::path::Path;
 
-use model::{Dedupe, EventKind, Time, TimelineId};
+use model::{Dedupe, EventKind, TimelineId};
 use runtime::Node;
 use serde_json::json;
 
-use crate::support::{
-    Home, MINUTE, START, Seen, assert_same, copy_dir, event, look, order, send, track, who,
-};
+use crate::support::{Home, Seen, assert_same, at, copy_dir, event, look, order, send, track, who};
 
 const CANARY: &str = "kanari7f3a";
-
-fn at(minutes: i64) -> Time {
-    START.plus_micros(minutes * MINUTE)
-}
 
 /// Files under `dir` in which the canary's text stands.
 fn files_with_canary(dir: &Path) -> Vec<String> {
@@ -166,7 +160,7 @@ fn nothing_of_the_erased_is_left_and_nobody_else_notices() {
         assert!(!files_with_canary(&home.dir()).is_empty(), "the views show the canary before");
         let id = who(&node, &format!("user-{CANARY}")).unwrap();
         let gone = node.erase(id).unwrap();
-        assert_eq!(gone.len(), 2, "the merged visitor goes as well");
+        assert_eq!(gone.len(), 3, "what was done on both devices before goes as well");
         assert_eq!(files_with_canary(&home.dir()), Vec::<String>::new(), "while open");
         let after = look(&node);
         assert_same(&without(&before, &gone), &without(&after, &gone), "the others, at once");
@@ -202,14 +196,13 @@ fn nothing_of_the_erased_is_left_and_nobody_else_notices() {
 /// The decision to erase, and nothing after it; returns whom it is about.
 fn decide(node: &Node) -> Vec<model::EntityId> {
     let id = who(node, &format!("user-{CANARY}")).unwrap();
-    let absorbed =
-        node.ask(move |fold| fold.entity(id).unwrap().customer().unwrap().absorbed.clone()).unwrap();
-    let visitor = *absorbed.first().unwrap();
-    for id in [visitor, id] {
-        node.command(id, model::Command::Erase).unwrap();
+    let gone = node.ask(move |fold| fold.erasure(id).unwrap()).unwrap();
+    assert_eq!(gone.last(), Some(&id), "who stands for the person comes last");
+    for id in &gone {
+        node.command(*id, model::Command::Erase).unwrap();
     }
     node.drain().unwrap();
-    vec![visitor, id]
+    gone
 }
 
 #[test]
@@ -287,8 +280,11 @@ fn erasing_one_of_two_who_share_a_device_leaves_the_other() {
     let before = look(&node);
     let (ann, ben) = (who(&node, "ann").unwrap(), who(&node, "ben").unwrap());
     assert_ne!(ann, ben);
+    let tablet =
+        node.ask(|fold| fold.lookup(&model::Identifier::Anonymous("tablet")).unwrap()).unwrap().unwrap();
+    assert!(![ann, ben].contains(&tablet), "what two people use is neither's");
     let gone = node.erase(ann).unwrap();
-    assert_eq!(gone, [ann]);
+    assert_eq!(gone, [tablet, ann], "what cannot be told from hers goes as well");
     let after = look(&node);
     assert_same(&without(&before, &gone), &without(&after, &gone), "Ben, at once");
     drop(node);

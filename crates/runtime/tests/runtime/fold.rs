@@ -31,7 +31,7 @@ fn replayed(
     for seq in base_seq + 1..=journal.len() as u64 {
         run.fold.replay(seq).unwrap();
         if seq % piece == 0 || seq == journal.len() as u64 {
-            let changes = run.fold.take_replayed_changes();
+            let changes = run.fold.take_replayed_changes().unwrap();
             run.shown.apply(seq, changes);
         }
     }

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use engine::{Entity, Reference};
 use model::codec::Stored;
+use model::identity::HashedIdentifier;
 use model::{
-    Command, Dedupe, EffectResult, EntityId, Event, EventKind, IntakeHeader, IntakeRecord, KeyId, MailKey,
-    RecordKind, RejectedBody, Time, TimelineId,
+    Command, Dedupe, EffectResult, EntityId, Event, EventKind, Identifier, IntakeHeader, IntakeRecord, KeyId,
+    MailKey, RecordKind, RejectedBody, Time, TimelineId,
 };
 use runtime::{Delivery, Fold};
 use serde_json::{Value, json};
@@ -20,6 +21,13 @@ pub(crate) enum Step {
     Input(u64),
     Tick(Time),
     Command(EntityId, Command, Time),
+    /// Somebody says that two identifiers are one person, or two.
+    Say {
+        one: HashedIdentifier,
+        other: HashedIdentifier,
+        joined: bool,
+        at: Time,
+    },
     /// The first effect that is started settles, or becomes unknown.
     Settle {
         failed: bool,
@@ -107,6 +115,7 @@ impl<'a> Maker<'a> {
                     version: self.messages as u32,
                     at_risk_threshold: self.rng.below(10) as f64 / 10.0,
                 }),
+                86..89 if self.rng.chance(30) => self.say(),
                 86..89 => self.command(taste.erase),
                 89..92 if taste.by_hand => {
                     Step::Deliver { which: self.rng.next(), keep: taste.twice && self.rng.chance(30) }
@@ -119,9 +128,28 @@ impl<'a> Maker<'a> {
         self.history
     }
 
+    fn say(&mut self) -> Step {
+        let mut named = || {
+            let identifier = match self.rng.below(3) {
+                0 => Identifier::User(USERS[self.rng.below(4) as usize]),
+                1 => Identifier::Anonymous(DEVICES[self.rng.below(4) as usize]),
+                _ => Identifier::Typed { kind: "email", value: "1@example.org" },
+            };
+            let hash = self.keys.hash_identifier(&identifier);
+            HashedIdentifier { kind: identifier.type_name().to_owned(), hash }
+        };
+        let (one, other) = (named(), named());
+        Step::Say { one, other, joined: self.rng.chance(40), at: self.now }
+    }
+
     fn command(&mut self, erase: bool) -> Step {
         let workspace = EntityId::workspace();
-        let (entity, command) = match self.rng.below(8) {
+        let (entity, command) = match self.rng.below(9) {
+            8 => {
+                let limit = self.rng.below(3);
+                let rules = format!(r#"{{"types":{{"email":{{"limit":{limit}}}}}}}"#);
+                (workspace, Command::PublishIdentityRules { rules })
+            }
             0 => (workspace, Command::SwitchEffects { on: false, reason: "test".into() }),
             1 | 2 => (workspace, Command::SwitchEffects { on: true, reason: "test".into() }),
             3 => (workspace, Command::CreateSource { source: "web".into(), key_hash: [1; 32] }),
@@ -405,6 +433,11 @@ impl Run {
             Step::Input(seq) => fold.apply(*seq).unwrap(),
             Step::Tick(to) => fold.tick(*to).unwrap(),
             Step::Command(entity, command, at) => drop(fold.command(*entity, command, *at).unwrap()),
+            Step::Say { one, other, joined, at } => {
+                if one != other {
+                    fold.say_of(one, other, *joined, *at).unwrap();
+                }
+            }
             Step::Settle { failed, unknown, at } => {
                 if let Some((entity, key, _)) = fold.started_effects().unwrap().into_iter().next() {
                     let result = if *failed { EffectResult::Failed("no".into()) } else { EffectResult::Done };

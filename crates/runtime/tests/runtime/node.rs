@@ -10,13 +10,7 @@ use runtime::{Item, Node, Sink};
 use serde_json::json;
 use views::{DeadLetterFilter, EffectFilter, EffectState};
 
-use crate::support::{
-    DAY, HOUR, Home, MINUTE, START, assert_same, event, look, order, record, send, track, who,
-};
-
-fn at(minutes: i64) -> Time {
-    START.plus_micros(minutes * MINUTE)
-}
+use crate::support::{DAY, HOUR, Home, START, assert_same, at, event, look, order, record, send, track, who};
 
 /// Three people: kept, broken and at risk, and a visitor who turns out to be one of them.
 fn fill(home: &Home, node: &Node) {

@@ -67,6 +67,10 @@ pub(crate) const DAY: i64 = 24 * HOUR;
 /// Where the live clock of a test begins: 2026-03-02T09:00:00Z.
 pub(crate) const START: Time = Time(1_772_442_000_000_000);
 
+pub(crate) fn at(minutes: i64) -> Time {
+    START.plus_micros(minutes * MINUTE)
+}
+
 /// A directory that goes when the test ends; in memory where the system has such a place, because these tests are
 /// about bytes and not about a disk's time to sync.
 pub(crate) fn temp() -> TempDir {

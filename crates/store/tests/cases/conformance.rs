@@ -1,6 +1,9 @@
 //! What any backend must do, written over a small factory, so that a second one can pass the same suite.
 
-use model::{DedupeHash, EntityId, IdentifierHash, LogKind, PartitionId};
+use std::sync::Arc;
+
+use model::identity::{Evidence, Tie, Ties};
+use model::{DedupeHash, EntityId, IdentifierHash, LogKind, PartitionId, Time};
 use store::{Checkpoint, Disk, IdentityRow, LogReader, LogWriter, State};
 use tempfile::TempDir;
 
@@ -39,7 +42,7 @@ pub(crate) trait Cache {
     fn fold(&self) -> Option<Vec<u8>>;
     fn entity(&self, id: EntityId) -> Option<(u64, Vec<u8>)>;
     fn entities(&self) -> Vec<(EntityId, Vec<u8>)>;
-    fn identity(&self, hash: IdentifierHash) -> Option<EntityId>;
+    fn identity(&self, hash: IdentifierHash) -> Option<IdentityRow>;
     fn positions(&self, id: EntityId) -> Vec<Vec<u8>>;
     fn was_seen(&self, hash: DedupeHash) -> bool;
     fn is_permanent(&self, hash: DedupeHash) -> bool;
@@ -181,6 +184,18 @@ mod suite {
         IdentifierHash([n; 16])
     }
 
+    fn home(n: u64) -> IdentityRow {
+        IdentityRow { home: Some(entity(n)), ties: None }
+    }
+
+    /// An address: it has no history of its own.
+    fn tied() -> IdentityRow {
+        let evidence = Evidence::Input(9);
+        let tie = Tie { other: hash(1), explicit: true, at: Time(-4), tie: u64::MAX, evidence };
+        let ties = Ties { kind: "email".into(), ties: vec![tie], parted: vec![hash(7)] };
+        IdentityRow { home: None, ties: Some(Arc::new(ties)) }
+    }
+
     fn message(n: u8) -> DedupeHash {
         DedupeHash([n; 16])
     }
@@ -189,7 +204,7 @@ mod suite {
         Checkpoint {
             journal_seq: seq,
             entities: vec![(entity(2), Some(b"two".to_vec())), (EntityId::workspace(), Some(b"w".to_vec()))],
-            identities: vec![(hash(1), Some(IdentityRow { entity: entity(2) }))],
+            identities: vec![(hash(1), Some(home(2)))],
             positions: vec![(entity(2), 1, b"p1".to_vec())],
             seen: vec![(20_000, message(1))],
             permanent: vec![message(2)],
@@ -201,7 +216,7 @@ mod suite {
     fn holds(cache: &impl Cache) {
         assert_eq!(cache.fold(), Some(b"fold".to_vec()));
         assert_eq!(cache.entity(entity(2)), Some((4, b"two".to_vec())));
-        assert_eq!(cache.identity(hash(1)), Some(entity(2)));
+        assert_eq!(cache.identity(hash(1)), Some(home(2)));
         assert_eq!(cache.positions(entity(2)), [b"p1".to_vec()]);
         assert!(cache.was_seen(message(1)) && !cache.was_seen(message(2)));
         assert!(cache.is_permanent(message(2)) && !cache.is_permanent(message(1)));
@@ -242,7 +257,7 @@ mod suite {
         cache.commit(Checkpoint {
             journal_seq: 7,
             entities: vec![(entity(2), None), (entity(3), Some(b"three".to_vec()))],
-            identities: vec![(hash(1), None), (hash(2), Some(IdentityRow { entity: entity(3) }))],
+            identities: vec![(hash(1), None), (hash(2), Some(tied()))],
             ..Checkpoint::default()
         });
         fn replaced(cache: &impl Cache) {
@@ -253,7 +268,7 @@ mod suite {
                 Some((4, b"w".to_vec())),
                 "stamped when it was written"
             );
-            assert_eq!((cache.identity(hash(1)), cache.identity(hash(2))), (None, Some(entity(3))));
+            assert_eq!((cache.identity(hash(1)), cache.identity(hash(2))), (None, Some(tied())));
             assert_eq!(cache.fold(), Some(Vec::new()));
             assert!(cache.was_seen(message(1)) && cache.is_permanent(message(2)));
         }
@@ -437,8 +452,8 @@ impl Cache for State {
         all
     }
 
-    fn identity(&self, hash: IdentifierHash) -> Option<EntityId> {
-        State::identity(self, hash).unwrap().map(|row| row.entity)
+    fn identity(&self, hash: IdentifierHash) -> Option<IdentityRow> {
+        State::identity(self, hash).unwrap()
     }
 
     fn positions(&self, id: EntityId) -> Vec<Vec<u8>> {

@@ -122,42 +122,6 @@ fn a_destroyed_key_leaves_nothing_in_the_file() {
 }
 
 #[test]
-fn a_retired_key_opens_what_it_sealed_and_is_given_to_nobody_else() {
-    for flush_first in [true, false] {
-        let place = place();
-        let keys = open(place.path());
-        keys.key_for(subject(&keys, "before"));
-        if flush_first {
-            keys.flush().unwrap();
-        }
-        let old = keys.seal(keys.key_for(subject(&keys, "c")), b"old").unwrap();
-        keys.retire(subject(&keys, "c"));
-        keys.retire(subject(&keys, "nobody knows"));
-        let mut given = vec![old.key];
-        let check = |keys: &Keys, given: &mut Vec<KeyId>, round: u32| {
-            for n in 0..1_500 {
-                let key = keys.key_for(subject(keys, &format!("{round}-{n}")));
-                assert!(!given.contains(&key), "flushed first: {flush_first}; {key:?} is given twice");
-                given.push(key);
-                if n % 500 == 0 {
-                    keys.flush().unwrap();
-                }
-            }
-            keys.flush().unwrap();
-            assert_eq!(keys.open_sealed(&old).as_deref(), Ok(&b"old"[..]));
-        };
-        let new = keys.key_for(subject(&keys, "c"));
-        assert_ne!(new, old.key);
-        given.push(new);
-        check(&keys, &mut given, 1);
-        drop(keys);
-        let keys = open(place.path());
-        assert_eq!(keys.key_for(subject(&keys, "c")), new);
-        check(&keys, &mut given, 2);
-    }
-}
-
-#[test]
 fn a_key_that_was_not_flushed_is_destroyed_all_the_same() {
     let place = place();
     let keys = open(place.path());
