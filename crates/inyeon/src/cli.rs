@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::access::Access;
 use crate::error::{Failure, Kind};
 use crate::i18n::{Lang, Messages};
+use crate::identity::{Asked, IdentityArgs};
 use crate::import::csv_map::Map;
 use crate::import_cmd::{self, Input};
 use crate::ops::{EventFilter, Op};
@@ -49,6 +50,7 @@ pub enum Top {
     DeadLetters(DeadLettersArgs),
     Keys(KeysArgs),
     Webhooks(WebhooksArgs),
+    Identity(IdentityArgs),
     Map(MapArgs),
     Effects(EffectsArgs),
     Status,
@@ -457,6 +459,10 @@ fn run(cli: Cli, messages: &Messages) -> Result<ExitCode, Failure> {
             WebhooksWhat::Disconnect { name } => {
                 show(&open(false)?.run(Op::WebhookDisconnect { name })?, render::webhook_disconnected);
             }
+        },
+        Top::Identity(args) => match args.asked()? {
+            Asked::Store(op, render) => show(&open(false)?.run(Op::Identity(op))?, render),
+            Asked::Answered(answer, render) => show(&answer, render),
         },
         Top::Map(MapArgs { what: MapWhat::Check { map, sample, headers } }) => {
             show(&map_check(&map, sample.as_deref(), headers.as_deref())?, render::map_checked);

@@ -8,6 +8,7 @@ pub mod dialect;
 pub mod error;
 pub mod http;
 pub mod i18n;
+pub mod identity;
 pub mod import;
 pub mod import_cmd;
 pub mod keys;

@@ -3,9 +3,7 @@
 
 use std::path::PathBuf;
 
-use model::{
-    Command, Dedupe, DedupeHash, EntityId, Fact, Identifier, Outcome, RejectedBody, Time, TimelineId,
-};
+use model::{Command, Dedupe, DedupeHash, EntityId, Fact, Outcome, RejectedBody, Time, TimelineId};
 use runtime::backup::Source;
 use runtime::{History, Item, Node};
 use serde::{Deserialize, Serialize};
@@ -15,6 +13,7 @@ use views::{DeadLetterFilter, EffectFilter, GroupBy, ReportQuery};
 use crate::dialect::segment::{self, Outer};
 use crate::dialect::{self, Origin, Parsed};
 use crate::error::{Failure, Kind};
+use crate::identity::{self, IdentityOp};
 use crate::import::csv_map::Map;
 use crate::webhook;
 
@@ -72,6 +71,7 @@ pub enum Op {
     WebhookDisconnect {
         name: String,
     },
+    Identity(IdentityOp),
     ImportStart {
         name: String,
     },
@@ -232,6 +232,7 @@ pub fn run(node: &Node, op: Op) -> Result<Value, Failure> {
             refused(&node.command(EntityId::workspace(), command)?, Kind::NotFound)?;
             Ok(json!({ "disconnected": name }))
         }
+        Op::Identity(op) => identity::run(node, op),
         Op::ImportStart { name } => import_start(node, name),
         Op::ImportKnown { name, keys } => {
             let source = import_source(&name);
@@ -329,32 +330,18 @@ fn promise_report(
     Ok(Value::Object(flat))
 }
 
-/// A customer by profile id, user id or anonymous id.
+/// The profile that stands for whom a text names.
 fn find(node: &Node, id: &str) -> Result<EntityId, Failure> {
     let wanted = id.to_owned();
-    let found = node.ask(move |fold| {
-        if let Ok(entity) = wanted.parse::<EntityId>()
-            && fold.entity(entity)?.customer().is_some_and(|c| c.profile.events() > 0)
-        {
-            return Ok(Some(entity));
-        }
-        match fold.lookup(&Identifier::User(&wanted))? {
-            Some(entity) => Ok(Some(entity)),
-            None => fold.lookup(&Identifier::Anonymous(&wanted)),
-        }
-    })?;
-    found
-        .map_err(|error: runtime::FoldError| Failure::from(error))?
-        .ok_or_else(|| Failure::new(Kind::NotFound, "no-such-profile").with("id", id))
+    let found = node.ask(move |fold| identity::find(fold, &wanted))??;
+    found.ok_or_else(|| Failure::new(Kind::NotFound, "no-such-profile").with("id", id))
 }
 
 fn profile(node: &Node, id: &str, timeline: usize) -> Result<Value, Failure> {
     let entity = find(node, id)?;
     let (cluster, inputs) = node.ask(move |fold| {
-        let mut members = vec![entity];
-        if let Some(customer) = fold.entity(entity)?.customer() {
-            members.extend(customer.absorbed.iter().copied());
-        }
+        // One who is not the head is shown alone: what they did under their own name.
+        let members = if fold.head(entity)? == entity { fold.person(entity)? } else { vec![entity] };
         let mut inputs = Vec::new();
         for member in &members {
             for (seq, trace) in fold.trail(*member)? {

@@ -25,7 +25,7 @@ use store::{Checkpoint, IdentityRow, Keys, StateError};
 use views::Change;
 
 use self::identity::waiting;
-pub use self::identity::{Explanation, Joined, Lineage, Named};
+pub use self::identity::{Explanation, Home, Joined, Lineage, Named};
 use crate::base::{Base, seal_snapshot};
 use crate::logs::{BodyError, HistoryError, Logs, open_outcomes};
 

@@ -22,7 +22,7 @@ pub use clock::{Clock, ManualClock};
 pub use effects::{MemorySink, Sink};
 pub use erasure::destroyed;
 pub use fold::{
-    Batch, Counters, Delivery, Explanation, Fold, FoldError, Joined, Lineage, Named, Trace, Trail,
+    Batch, Counters, Delivery, Explanation, Fold, FoldError, Home, Joined, Lineage, Named, Trace, Trail,
 };
 pub use history::{AppliedEvent, History, Item};
 pub use intake::{IntakeCounts, IntakeError};

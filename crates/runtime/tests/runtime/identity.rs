@@ -116,8 +116,8 @@ fn a_visitor_who_signs_in_is_one_person_and_can_be_parted_again() {
     let names: Vec<Vec<String>> = why
         .homes
         .iter()
-        .map(|(_, names)| {
-            names.iter().map(|n| format!("{}:{}", n.kind, n.value.as_deref().unwrap())).collect()
+        .map(|home| {
+            home.identifiers.iter().map(|n| format!("{}:{}", n.kind, n.value.as_deref().unwrap())).collect()
         })
         .collect();
     assert_eq!(names, [["user:kim"], ["anonymous:a"]]);

@@ -35,13 +35,23 @@ pub struct Explanation {
     /// Who stands for the person; nobody where several people use the identifier.
     pub head: Option<EntityId>,
     /// The person's profiles with the identifiers that lead to each.
-    pub homes: Vec<(EntityId, Vec<Named>)>,
+    pub homes: Vec<Home>,
     /// The ties of the person's identifiers and of the one asked for, in the order in which they were first seen.
     pub ties: Vec<Joined>,
     /// What came together and parted, oldest first.
     pub lineage: Vec<Lineage>,
     /// The identifiers around are too many to look at; the people stay as they were.
     pub cut_short: bool,
+}
+
+/// One of a person's profiles.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Home {
+    pub profile: EntityId,
+    /// What leads to it.
+    pub identifiers: Vec<Named>,
+    /// Events that came to it itself.
+    pub events: u64,
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -102,7 +112,7 @@ impl Fold {
         };
         explanation.cut_short = piece.cut_short;
         explanation.head = person.head;
-        explanation.homes = homes(&piece.nodes, person, &named);
+        explanation.homes = self.homes(&piece.nodes, person, &named)?;
         for (tie, verdict) in piece.ties.iter().zip(verdicts) {
             let (one, other) = (tie.one, tie.tie.other);
             if person.members.contains(&one) || person.members.contains(&other) {
@@ -202,6 +212,25 @@ impl Fold {
         Ok(names)
     }
 
+    fn homes(
+        &mut self,
+        nodes: &BTreeMap<IdentifierHash, Node>,
+        person: &Group,
+        named: &dyn Fn(IdentifierHash) -> Named,
+    ) -> Result<Vec<Home>, FoldError> {
+        let mut homes = Vec::new();
+        for home in &person.homes {
+            let here = person.members.iter().filter(|member| nodes[*member].home == Some(*home));
+            let mut identifiers: Vec<Named> = here.map(|member| named(*member)).collect();
+            identifiers.sort();
+            let events = self.entity(*home)?.customer().map_or(0, |customer| customer.profile.events());
+            homes.push(Home { profile: *home, identifiers, events });
+        }
+        // Who stands for the person comes first.
+        homes.sort_by_key(|home| (Some(home.profile) != person.head, home.profile));
+        Ok(homes)
+    }
+
     /// When a profile came together with others and parted from them.
     fn lineage(&mut self, home: EntityId) -> Result<Vec<Lineage>, FoldError> {
         let mut steps = Vec::new();
@@ -228,21 +257,4 @@ impl Fold {
         }
         Ok(steps)
     }
-}
-
-fn homes(
-    nodes: &BTreeMap<IdentifierHash, Node>,
-    person: &Group,
-    named: &dyn Fn(IdentifierHash) -> Named,
-) -> Vec<(EntityId, Vec<Named>)> {
-    let mut homes: Vec<(EntityId, Vec<Named>)> = Vec::new();
-    for home in &person.homes {
-        let here = person.members.iter().filter(|member| nodes[*member].home == Some(*home));
-        let mut names: Vec<Named> = here.map(|member| named(*member)).collect();
-        names.sort();
-        homes.push((*home, names));
-    }
-    // Who stands for the person comes first.
-    homes.sort_by_key(|(home, _)| (Some(*home) != person.head, *home));
-    homes
 }

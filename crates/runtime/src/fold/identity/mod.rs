@@ -16,7 +16,7 @@ use views::Change;
 
 use super::{Fold, FoldError};
 
-pub use self::explain::{Explanation, Joined, Lineage, Named};
+pub use self::explain::{Explanation, Home, Joined, Lineage, Named};
 
 /// What an input does to the identifiers, once it counted.
 #[derive(Default)]
