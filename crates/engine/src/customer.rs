@@ -17,6 +17,8 @@ pub struct Customer {
     pub profile: Profile,
     pub orders: BTreeMap<String, Order>,
     pub promises: BTreeMap<String, Promise>,
+    /// What was said of promises, by their id, before it could count.
+    pub early: BTreeMap<String, Vec<EarlySignal>>,
     pub timers: BTreeMap<TimerId, Timer>,
     /// Timer ids are never used twice.
     pub next_timer: u64,
@@ -40,7 +42,8 @@ pub struct Order {
     pub delivered_at: Option<Time>,
     /// The largest share that was delivered so far.
     pub delivered_fraction: f64,
-    pub cancelled_by: Option<CancelledBy>,
+    /// When it was cancelled, and by whom.
+    pub cancelled: Option<(Time, CancelledBy)>,
     pub reviews: BTreeSet<String>,
 }
 
@@ -52,7 +55,7 @@ impl Default for Order {
             shipped_at: None,
             delivered_at: None,
             delivered_fraction: 0.0,
-            cancelled_by: None,
+            cancelled: None,
             reviews: BTreeSet::new(),
         }
     }
@@ -73,7 +76,57 @@ pub struct Promise {
     /// How often it came to be at risk.
     pub times_at_risk: u32,
     pub cause: Option<BreakCause>,
+    /// When what was promised first came to pass, and the number that was reached.
     pub fulfilled_at: Option<Time>,
+    pub actual: Option<f64>,
+    /// When the present version was decided.
+    pub revised_at: Option<Time>,
+    /// When it was taken back while it bound, and by whom.
+    pub ended: Option<(Time, CancelledBy)>,
+}
+
+impl Promise {
+    /// Whether it was binding once and nothing that is known had ended it before `at`, its deadline aside.
+    pub fn bound_at(&self, at: Time) -> bool {
+        let before = |ended: Option<Time>| ended.is_some_and(|ended| ended < at);
+        let kept = self.fulfilled_at.filter(|_| self.status == PromiseStatus::Kept);
+        match self.status {
+            PromiseStatus::Made | PromiseStatus::AtRisk => true,
+            PromiseStatus::Kept | PromiseStatus::Broken => {
+                !before(kept) && !before(self.ended.map(|(at, _)| at))
+            }
+            PromiseStatus::Withdrawn => self.ended.is_some_and(|(ended, _)| ended >= at),
+            PromiseStatus::Inquired | PromiseStatus::Quoted | PromiseStatus::Expired => false,
+        }
+    }
+
+    /// Whether it has ended by something that happened after `at`, and would have ended then already.
+    pub fn may_have_ended(&self, at: Time) -> bool {
+        let ended =
+            matches!(self.status, PromiseStatus::Kept | PromiseStatus::Broken | PromiseStatus::Withdrawn);
+        ended
+            && self.bound_at(at)
+            && at <= self.terms.deadline()
+            && self.fulfilled_at.is_none_or(|fulfilled_at| at < fulfilled_at)
+            && self.ended.is_none_or(|(ended, _)| at < ended)
+    }
+
+    /// Whether it was at `at` or later that the clock broke it or somebody took it back.
+    pub fn ended_after(&self, at: Time) -> bool {
+        match self.ended {
+            Some((ended, _)) => at <= ended,
+            None => self.cause == Some(BreakCause::Clock),
+        }
+    }
+}
+
+/// A signal that could not count yet.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct EarlySignal {
+    pub name: String,
+    /// The event's properties as JSON text.
+    pub properties: String,
+    pub at: Time,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -126,6 +179,7 @@ impl Customer {
             profile: Profile::default(),
             orders: BTreeMap::new(),
             promises: BTreeMap::new(),
+            early: BTreeMap::new(),
             timers: BTreeMap::new(),
             next_timer: 1,
             effects: BTreeMap::new(),

@@ -1,13 +1,15 @@
 //! `decide`: what follows from an input, a timer, a mail or a command. It runs once, live.
 
+mod promises;
+
 use model::promise::PromiseTerms;
 use model::{
     BreakCause, CancelledBy, Command, Effect, EffectKind, EntityId, Fact, FulfillmentState, MailBody,
     OrderState, Outcome, PromiseStatus, RiskReason, Signal, SignalError, Time, TimelineId, TimerId,
-    TimerPurpose, time::last_instant_of,
+    TimerPurpose,
 };
 
-use crate::customer::{Customer, EffectState, Order, Promise};
+use crate::customer::{Customer, EffectState};
 use crate::workspace::{Workspace, next_version};
 use crate::{Entity, Reference};
 
@@ -53,7 +55,8 @@ pub fn decide(entity: &Entity, stimulus: &Stimulus<'_>, context: &Context<'_>) -
             };
         }
         Entity::Customer(customer) => {
-            Decision { customer, context, next_timer: customer.next_timer, outcomes: Vec::new() }
+            let next_timer = customer.next_timer;
+            Decision { customer, context, next_timer, told: None, outcomes: Vec::new() }
         }
     };
     if decision.customer.erased_at.is_some() {
@@ -73,12 +76,18 @@ pub fn decide(entity: &Entity, stimulus: &Stimulus<'_>, context: &Context<'_>) -
                 },
             ),
             // What a sender dates in the future happened when it came.
-            (Ok(signal), _) => decision.signal(signal, (*at).min(context.now)),
+            (Ok(signal), _) => {
+                decision.told = Some((name, properties.unwrap_or("{}")));
+                decision.signal(signal, (*at).min(context.now));
+            }
         },
         Stimulus::Timer(id) => decision.timer(*id),
         Stimulus::Mail(MailBody::SignalForwarded { name, properties, timestamp, .. }) => {
             match Signal::parse(name, Some(properties)) {
-                Some(Ok(signal)) => decision.signal(&signal, (*timestamp).min(context.now)),
+                Some(Ok(signal)) => {
+                    decision.told = Some((name, properties));
+                    decision.signal(&signal, (*timestamp).min(context.now));
+                }
                 Some(Err(why)) => decision.ignore(format!("{name}: {why}")),
                 None => decision.ignore(format!("{name}: not an event that moves anything")),
             }
@@ -97,6 +106,8 @@ struct Decision<'a> {
     customer: &'a Customer,
     context: &'a Context<'a>,
     next_timer: u64,
+    /// Name and properties of the event that asks.
+    told: Option<(&'a str, &'a str)>,
     outcomes: Vec<Outcome>,
 }
 
@@ -202,12 +213,12 @@ impl Decision<'_> {
             }
             Signal::PromiseFulfilled { promise_id, actual } => match self.customer.promises.get(promise_id) {
                 Some(promise) => self.evidence(promise, at, *actual),
-                None => self.ignore(format!("no promise {promise_id} is known")),
+                None => self.keep_for_later(promise_id, at),
             },
             Signal::PromiseWithdrawn { promise_id, by, reason } => {
                 match self.customer.promises.get(promise_id) {
                     Some(promise) => self.withdraw(promise, *by, at, reason.clone()),
-                    None => self.ignore(format!("no promise {promise_id} is known")),
+                    None => self.keep_for_later(promise_id, at),
                 }
             }
             Signal::Reviewed { order_id, review_id, rating } => {
@@ -242,20 +253,29 @@ impl Decision<'_> {
         reason: Option<String>,
         inferred: bool,
     ) {
-        let state = self.customer.orders.get(order_id).map_or(OrderState::Placed, |order| order.state);
-        if !state.may_become(OrderState::Cancelled) {
+        let order = self.customer.orders.get(order_id);
+        let state = order.map_or(OrderState::Placed, |order| order.state);
+        if state.may_become(OrderState::Cancelled) {
+            self.fact(Fact::OrderCancelled {
+                order_id: order_id.to_owned(),
+                by,
+                at,
+                reason: reason.clone(),
+                time_inferred: inferred,
+            });
+        } else if order.and_then(|order| order.delivered_at).is_none_or(|delivered_at| at >= delivered_at) {
             return self.ignore(format!("order {order_id} is {} and cannot be cancelled", state.name()));
         }
-        self.fact(Fact::OrderCancelled {
-            order_id: order_id.to_owned(),
-            by,
-            at,
-            reason: reason.clone(),
-            time_inferred: inferred,
-        });
+        // It was cancelled before it was delivered, and that is heard only now: the order came, and what was
+        // promised of it had ended.
         let customer = self.customer;
-        for (_, promise) in customer.promises_of(order_id) {
-            if promise.status.is_open() || promise.status.is_offer() {
+        let mut promises = customer.promises_of(order_id).peekable();
+        if promises.peek().is_none() && !state.may_become(OrderState::Cancelled) {
+            return self.keep_for_later(&format!("order:{order_id}"), at);
+        }
+        for (_, promise) in promises {
+            let status = promise.status;
+            if status.is_open() || status.is_offer() || promise.may_have_ended(at) {
                 self.withdraw(promise, by, at, reason.clone());
             }
         }
@@ -308,191 +328,6 @@ impl Decision<'_> {
                 self.clear_timers(|purpose| *purpose == TimerPurpose::HandOver(promise_id.clone()));
             }
         }
-    }
-
-    /// Makes a promise, and judges it at once by what is known of its order already.
-    fn make(&mut self, terms: &PromiseTerms, at: Time, order: Option<&Order>) {
-        let id = &terms.promise_id;
-        let known = self.customer.promises.get(id);
-        if known.is_some_and(|promise| !promise.status.is_offer()) {
-            return self.ignore(format!("promise {id} was made before"));
-        }
-        self.clear_timers(|purpose| *purpose == TimerPurpose::QuoteExpiry(id.clone()));
-        self.fact(Fact::PromiseMade { terms: terms.clone(), at });
-        if let Some(delivered_at) = order.and_then(|order| order.delivered_at)
-            && terms.attribute == "delivery"
-        {
-            return self.judge_new(terms, delivered_at);
-        }
-        if let Some(by) = order.and_then(|order| order.cancelled_by) {
-            return self.end(terms, by, at, None);
-        }
-        self.watch_deadline(terms);
-        let shipped = order.is_some_and(|order| order.shipped_at.is_some());
-        if let Some(hand_over_by) = terms.hand_over_by
-            && !shipped
-            && hand_over_by < terms.deadline()
-        {
-            let purpose = TimerPurpose::HandOver(id.clone());
-            self.set_timer(hand_over_by.plus_micros(1), self.context.timeline, purpose);
-        }
-    }
-
-    fn watch_deadline(&mut self, terms: &PromiseTerms) {
-        self.set_timer(
-            passed(terms),
-            self.context.timeline,
-            TimerPurpose::PromiseDeadline(terms.promise_id.clone()),
-        );
-    }
-
-    fn judge_new(&mut self, terms: &PromiseTerms, fulfilled_at: Time) {
-        let promise_id = terms.promise_id.clone();
-        if fulfilled_at <= terms.deadline() {
-            self.fact(Fact::PromiseKept { promise_id, at: fulfilled_at, actual: None });
-        } else {
-            self.break_it(terms, passed(terms), BreakCause::Clock);
-            self.fact(Fact::PromiseFulfilledLate { promise_id, at: fulfilled_at, actual: None });
-        }
-    }
-
-    fn quote(&mut self, terms: &PromiseTerms, expires_at: Time, at: Time) {
-        let id = &terms.promise_id;
-        let known = self.customer.promises.get(id);
-        if known.is_some_and(|promise| !promise.status.is_offer()) {
-            return self.ignore(format!("promise {id} was made before and cannot be quoted"));
-        }
-        self.clear_timers(|purpose| *purpose == TimerPurpose::QuoteExpiry(id.clone()));
-        self.fact(Fact::PromiseQuoted { terms: terms.clone(), at, expires_at });
-        let purpose = TimerPurpose::QuoteExpiry(id.clone());
-        self.set_timer(expires_at, self.context.timeline, purpose);
-    }
-
-    fn score(&mut self, promise_id: &str, probability_late: f64, reason: &str, at: Time) {
-        let Some(promise) = self.customer.promises.get(promise_id) else {
-            return self.ignore(format!("no promise {promise_id} is known"));
-        };
-        let late = probability_late > self.context.reference.at_risk_threshold;
-        match promise.status {
-            PromiseStatus::Made if late => {
-                let why = RiskReason::Scored { probability_late, reason: reason.to_owned() };
-                self.at_risk(promise_id, promise, why, at);
-            }
-            PromiseStatus::AtRisk if !late => {
-                self.fact(Fact::PromiseRecovered { promise_id: promise_id.to_owned(), at });
-            }
-            PromiseStatus::Made | PromiseStatus::AtRisk => {}
-            ended => self.ignore(format!("promise {promise_id} is {} and takes no score", ended.name())),
-        }
-    }
-
-    fn at_risk(&mut self, promise_id: &str, promise: &Promise, why: RiskReason, at: Time) {
-        let reason = format!("promise_at_risk:{}", why.name());
-        self.fact(Fact::PromiseAtRisk { promise_id: promise_id.to_owned(), at, why });
-        let key =
-            format!("{}/{promise_id}/at_risk/{}", self.customer.id, promise.times_at_risk.saturating_add(1));
-        self.request(EffectKind::OperationsAlert, &reason, &promise.terms, key);
-    }
-
-    fn revise(
-        &mut self,
-        promise_id: &str,
-        due: &str,
-        time_zone: Option<&str>,
-        reason: Option<String>,
-        at: Time,
-    ) {
-        let Some(promise) = self.customer.promises.get(promise_id) else {
-            return self.ignore(format!("no promise {promise_id} is known"));
-        };
-        if !promise.status.is_open() {
-            let status = promise.status.name();
-            return self.ignore(format!("promise {promise_id} is {status} and cannot be revised"));
-        }
-        let zone = time_zone.unwrap_or(&promise.terms.time_zone);
-        let due_at = match last_instant_of(due, zone) {
-            Ok(due_at) => due_at,
-            Err(why) => return self.ignore(format!("promise {promise_id}: {why}")),
-        };
-        let version = promise.version.saturating_add(1);
-        self.fact(Fact::PromiseRevised { promise_id: promise_id.to_owned(), at, version, due_at, reason });
-        self.clear_timers(|purpose| *purpose == TimerPurpose::PromiseDeadline(promise_id.to_owned()));
-        let terms = PromiseTerms { due_at, ..promise.terms.clone() };
-        self.watch_deadline(&terms);
-        let key = format!("{}/{promise_id}/revised/{version}", self.customer.id);
-        self.request(EffectKind::CustomerNotify, "promise_revised", &terms, key);
-    }
-
-    /// What was promised came to pass at `at`.
-    fn evidence(&mut self, promise: &Promise, at: Time, actual: Option<f64>) {
-        let promise_id = promise.terms.promise_id.clone();
-        let in_target = match (&promise.terms.target, actual) {
-            (Some(target), Some(actual)) => target.is_met_by(actual),
-            (Some(_), None) | (None, _) => true,
-        };
-        let in_time = at <= promise.terms.deadline();
-        match promise.status {
-            // Short of its number: it may still come right before the deadline, and the clock decides.
-            PromiseStatus::Made | PromiseStatus::AtRisk if in_time && !in_target => {
-                self.ignore(format!("promise {promise_id}: not yet what was promised"));
-            }
-            PromiseStatus::Made | PromiseStatus::AtRisk if in_time => {
-                self.fact(Fact::PromiseKept { promise_id: promise_id.clone(), at, actual });
-                self.clear_timers(|purpose| concerns(purpose, &promise_id));
-            }
-            // Its own line of time has ended, and it comes to pass on another, too late.
-            PromiseStatus::Made | PromiseStatus::AtRisk => {
-                self.break_it(&promise.terms, passed(&promise.terms), BreakCause::Clock);
-                self.fact(Fact::PromiseFulfilledLate { promise_id: promise_id.clone(), at, actual });
-                self.clear_timers(|purpose| concerns(purpose, &promise_id));
-            }
-            PromiseStatus::Broken if in_time && in_target && promise.cause == Some(BreakCause::Clock) => {
-                let now = self.context.now;
-                self.fact(Fact::PromiseCorrected { promise_id, at: now, fulfilled_at: at, actual });
-            }
-            PromiseStatus::Broken if promise.fulfilled_at.is_none() => {
-                self.fact(Fact::PromiseFulfilledLate { promise_id, at, actual });
-            }
-            PromiseStatus::Broken | PromiseStatus::Kept => {}
-            PromiseStatus::Inquired
-            | PromiseStatus::Quoted
-            | PromiseStatus::Withdrawn
-            | PromiseStatus::Expired => {
-                let status = promise.status.name();
-                self.ignore(format!("promise {promise_id} is {status} and cannot be kept"));
-            }
-        }
-    }
-
-    fn withdraw(&mut self, promise: &Promise, by: CancelledBy, at: Time, reason: Option<String>) {
-        let promise_id = &promise.terms.promise_id;
-        if !promise.status.is_open() && !promise.status.is_offer() {
-            let status = promise.status.name();
-            return self.ignore(format!("promise {promise_id} is {status} and cannot be withdrawn"));
-        }
-        if promise.status.is_offer() {
-            // Nothing was promised yet, so nobody breaks anything.
-            self.fact(Fact::PromiseWithdrawn { promise_id: promise_id.clone(), at, by, reason });
-        } else {
-            self.end(&promise.terms, by, at, reason);
-        }
-        self.clear_timers(|purpose| concerns(purpose, promise_id));
-    }
-
-    /// Ends a binding promise: the company taking it back breaks it.
-    fn end(&mut self, terms: &PromiseTerms, by: CancelledBy, at: Time, reason: Option<String>) {
-        match by {
-            CancelledBy::Company => self.break_it(terms, at, BreakCause::Company),
-            CancelledBy::Customer | CancelledBy::Unknown => {
-                self.fact(Fact::PromiseWithdrawn { promise_id: terms.promise_id.clone(), at, by, reason });
-            }
-        }
-    }
-
-    fn break_it(&mut self, terms: &PromiseTerms, at: Time, cause: BreakCause) {
-        self.fact(Fact::PromiseBroken { promise_id: terms.promise_id.clone(), at, cause });
-        let key = format!("{}/{}/broken", self.customer.id, terms.promise_id);
-        self.request(EffectKind::CustomerNotify, "promise_broken", terms, key);
     }
 
     fn timer(&mut self, id: TimerId) {

@@ -1,14 +1,14 @@
 //! `evolve`: how state follows from what counted and what was decided. A replay runs this and nothing else.
 
 use model::{
-    EffectResult, Event, EventKind, Fact, FulfillmentState, KeyId, MailBody, MailKey, OrderState, Outcome,
-    PromiseStatus, PromiseTerms, TimelineId,
+    BreakCause, CancelledBy, EffectResult, Event, EventKind, Fact, FulfillmentState, KeyId, MailBody,
+    MailKey, OrderState, Outcome, PromiseStatus, PromiseTerms, TimelineId,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::Entity;
-use crate::customer::{Customer, EffectRecord, EffectState, Order, Promise, Timer};
+use crate::customer::{Customer, EarlySignal, EffectRecord, EffectState, Order, Promise, Timer};
 use crate::workspace::{Broker, Import, Published, Source, Webhook, Workspace};
 
 /// An input as it reaches the profile that it was resolved to.
@@ -175,10 +175,10 @@ fn apply_fact(customer: &mut Customer, fact: &Fact, timeline: TimelineId) {
     match fact {
         Fact::OrderPlaced { order_id, at, .. } => order(customer, order_id).placed_at = Some(*at),
         Fact::OrderMoved { order_id, state, .. } => order(customer, order_id).state = *state,
-        Fact::OrderCancelled { order_id, by, .. } => {
+        Fact::OrderCancelled { order_id, by, at, .. } => {
             let order = order(customer, order_id);
             order.state = OrderState::Cancelled;
-            order.cancelled_by = Some(*by);
+            order.cancelled = Some((*at, *by));
         }
         Fact::FulfillmentMoved { order_id, state, at, fraction, .. } => {
             let order = order(customer, order_id);
@@ -201,7 +201,13 @@ fn apply_fact(customer: &mut Customer, fact: &Fact, timeline: TimelineId) {
         }
         Fact::PromiseInquired { terms, .. } => begin(customer, terms, PromiseStatus::Inquired, timeline),
         Fact::PromiseQuoted { terms, .. } => begin(customer, terms, PromiseStatus::Quoted, timeline),
-        Fact::PromiseMade { terms, .. } => begin(customer, terms, PromiseStatus::Made, timeline),
+        Fact::PromiseMade { terms, .. } => {
+            customer.early.remove(&terms.promise_id);
+            if let Some(order_id) = &terms.order_id {
+                customer.early.remove(&format!("order:{order_id}"));
+            }
+            begin(customer, terms, PromiseStatus::Made, timeline);
+        }
         Fact::PromiseAtRisk { promise_id, why, .. } => promise(customer, promise_id, |promise| {
             promise.status = PromiseStatus::AtRisk;
             promise.risk = Some(why.clone());
@@ -211,34 +217,51 @@ fn apply_fact(customer: &mut Customer, fact: &Fact, timeline: TimelineId) {
             promise.status = PromiseStatus::Made;
             promise.risk = None;
         }),
-        Fact::PromiseRevised { promise_id, version, due_at, .. } => {
+        Fact::PromiseRevised { promise_id, version, due_at, at, .. } => {
+            customer.early.remove(promise_id);
             promise(customer, promise_id, |promise| {
                 promise.version = *version;
                 promise.terms.due_at = *due_at;
                 promise.timeline = timeline;
                 promise.status = PromiseStatus::Made;
                 promise.risk = None;
-            })
+                promise.cause = None;
+                promise.revised_at = Some(*at);
+            });
         }
-        Fact::PromiseKept { promise_id, at, .. } => promise(customer, promise_id, |promise| {
+        Fact::PromiseKept { promise_id, at, actual } => promise(customer, promise_id, |promise| {
             promise.status = PromiseStatus::Kept;
             promise.fulfilled_at = Some(*at);
+            promise.actual = *actual;
         }),
-        Fact::PromiseBroken { promise_id, cause, .. } => promise(customer, promise_id, |promise| {
+        Fact::PromiseBroken { promise_id, cause, at } => promise(customer, promise_id, |promise| {
             promise.status = PromiseStatus::Broken;
             promise.cause = Some(*cause);
+            if *cause == BreakCause::Company {
+                promise.ended = Some((*at, CancelledBy::Company));
+            }
         }),
-        Fact::PromiseFulfilledLate { promise_id, at, .. } => {
-            promise(customer, promise_id, |promise| promise.fulfilled_at = Some(*at));
-        }
-        Fact::PromiseCorrected { promise_id, fulfilled_at, .. } => {
+        Fact::PromiseFulfilledLate { promise_id, at, actual } => promise(customer, promise_id, |promise| {
+            promise.fulfilled_at = Some(*at);
+            promise.actual = *actual;
+        }),
+        Fact::PromiseCorrected { promise_id, fulfilled_at, actual, .. } => {
             promise(customer, promise_id, |promise| {
                 promise.status = PromiseStatus::Kept;
                 promise.fulfilled_at = Some(*fulfilled_at);
+                promise.actual = *actual;
+                promise.ended = None;
             });
         }
-        Fact::PromiseWithdrawn { promise_id, .. } => {
-            promise(customer, promise_id, |promise| promise.status = PromiseStatus::Withdrawn);
+        Fact::PromiseWithdrawn { promise_id, at, by, .. } => promise(customer, promise_id, |promise| {
+            if !promise.status.is_offer() {
+                promise.ended = Some((*at, *by));
+            }
+            promise.status = PromiseStatus::Withdrawn;
+        }),
+        Fact::SignalKept { about, name, properties, at } => {
+            let signal = EarlySignal { name: name.clone(), properties: properties.clone(), at: *at };
+            customer.early.entry(about.clone()).or_default().push(signal);
         }
         Fact::PromiseExpired { promise_id, .. } => {
             promise(customer, promise_id, |promise| promise.status = PromiseStatus::Expired);
@@ -297,6 +320,9 @@ fn begin(customer: &mut Customer, terms: &PromiseTerms, status: PromiseStatus, t
             times_at_risk: 0,
             cause: None,
             fulfilled_at: None,
+            actual: None,
+            revised_at: None,
+            ended: None,
         });
 }
 

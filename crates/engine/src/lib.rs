@@ -10,7 +10,7 @@ pub mod identity;
 mod reference;
 mod workspace;
 
-pub use customer::{Customer, EffectRecord, EffectState, Order, Promise, Timer};
+pub use customer::{Customer, EarlySignal, EffectRecord, EffectState, Order, Promise, Timer};
 pub use decide::{Context, Stimulus, decide};
 pub use evolve::{Change, Observed, evolve, tie_breaker};
 pub use reference::{Reference, ReferenceError};

@@ -521,6 +521,7 @@ fn fact_detail(fact: &Fact) -> String {
             format!("version {version}")
         }
         Fact::ProfileParted { from, .. } => from.to_string(),
+        Fact::SignalKept { about, name, .. } => format!("{about} {name}"),
         Fact::IdentifiersParted { .. }
         | Fact::IdentifiersJoined { .. }
         | Fact::ProfileErased { .. }

@@ -212,6 +212,15 @@ pub enum Fact {
         other: HashedIdentifier,
         at: Time,
     },
+    /// A signal about a promise that cannot count yet; it is told again when it may.
+    SignalKept {
+        /// The promise's id, or `order:` and the order's.
+        about: String,
+        name: String,
+        /// The event's properties as JSON text.
+        properties: String,
+        at: Time,
+    },
 }
 
 impl Fact {
@@ -249,6 +258,7 @@ impl Fact {
             Fact::ProfileParted { .. } => "profile.parted",
             Fact::IdentifiersParted { .. } => "identifiers.parted",
             Fact::IdentifiersJoined { .. } => "identifiers.joined",
+            Fact::SignalKept { .. } => "signal.kept",
             Fact::EffectsSwitched { .. } => "effects.switched",
             Fact::ImportStarted { .. } => "import.started",
             Fact::ImportFinished { .. } => "import.finished",

@@ -180,7 +180,9 @@ impl<'c> Fold<'c> {
             Fact::ProfileParted { from: _, at: _ } => {
                 self.run("UPDATE profiles SET merged_into = NULL WHERE entity = ?", params![owner.key])
             }
-            Fact::IdentifiersParted { .. } | Fact::IdentifiersJoined { .. } => Ok(()),
+            Fact::IdentifiersParted { .. } | Fact::IdentifiersJoined { .. } | Fact::SignalKept { .. } => {
+                Ok(())
+            }
             Fact::ProfileErased { at: _ } => self.erase(entity),
             Fact::SourceCreated { .. }
             | Fact::SourceRevoked { .. }

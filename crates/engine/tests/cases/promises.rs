@@ -440,10 +440,10 @@ fn a_revision_is_a_version_that_keeps_the_first_target() {
     // What has ended, or is not known, or is no date, is not revised.
     check(
         [placed(), clock("6"), revised("6", "2026-03-08")],
-        &format!("{made} promise.broken +promise_broken ignored"),
+        &format!("{made} promise.broken +promise_broken signal.kept"),
         "o placed, order:o broken by clock, order:o/broken requested",
     );
-    check([revised("4", "2026-03-08")], "ignored", "");
+    check([revised("4", "2026-03-08")], "signal.kept", "");
     check([placed(), revised("4", "soon")], &format!("{made} ignored"), "o placed, order:o made, 1 timers");
     check(
         [placed(), revised("4", "9999-12-31")],
@@ -492,7 +492,7 @@ fn withdrawn_by_customer_company_or_somebody_unknown() {
         &format!("{made} promise.withdrawn ignored"),
         "o placed, order:o withdrawn",
     );
-    check([withdrawn("")], "ignored", "");
+    check([withdrawn("")], "signal.kept", "");
     // Coming to pass after that keeps nothing.
     check(
         [placed(), withdrawn(""), on("4", "fulfillment.delivered", O)],
@@ -558,7 +558,7 @@ fn a_promise_of_a_number() {
         "promise.made promise.broken +promise_broken promise.fulfilled_late",
         "p broken by clock late, p/broken requested",
     );
-    check([fulfilled("3", "1")], "ignored", "");
+    check([fulfilled("3", "1")], "signal.kept", "");
 }
 
 #[test]
@@ -578,5 +578,95 @@ fn other_promises_of_an_order_are_not_kept_by_its_delivery() {
         ],
         "order.placed promise.made promise.made order.cancelled promise.broken +promise_broken promise.broken +promise_broken",
         "o cancelled by company, i broken by company, order:o broken by company, i/broken requested, order:o/broken requested",
+    );
+}
+
+#[test]
+fn what_was_heard_of_before_the_promise_counts_when_it_is_made() {
+    let p = r#""promise_id":"p""#;
+    let made = || late("9", "1", "promise.made", r#""promise_id":"p","due":"2026-03-05""#);
+    check(
+        [late("9", "4", "promise.fulfilled", p), made()],
+        "signal.kept promise.made mail:cus-0-1 promise.kept",
+        "p kept",
+    );
+    // Revised before it was over, and kept by the revised date.
+    check(
+        [
+            late("9", "8", "promise.fulfilled", p),
+            late("9", "3", "promise.revised", &format!(r#"{p},"due":"2026-03-08""#)),
+            made(),
+        ],
+        "signal.kept signal.kept promise.made mail:cus-0-1 mail:cus-0-1 promise.revised +promise_revised promise.kept",
+        "p kept v2, p/revised/2 requested",
+    );
+    // No more is kept than anybody would say of one promise.
+    let many: Vec<Step> = (0..20).map(|_| late("9", "4", "promise.fulfilled", p)).collect();
+    let world = check(many, &format!("{}ignored ignored ignored ignored", "signal.kept ".repeat(16)), "");
+    assert_eq!(world.customer().early["p"].len(), 16);
+}
+
+#[test]
+fn what_is_heard_of_after_the_verdict_counts_by_when_it_happened() {
+    let due = "order.placed promise.made promise.broken +promise_broken";
+    let taken_back =
+        |by: &str, at: &str| late("9", at, "promise.withdrawn", &format!(r#"{P},"withdrawn_by":"{by}""#));
+    // Taken back in time, told late.
+    check(
+        [placed(), clock("6"), taken_back("customer", "4")],
+        &format!("{due} promise.withdrawn"),
+        "o placed, order:o withdrawn, order:o/broken requested",
+    );
+    let world = check(
+        [placed(), clock("6"), taken_back("company", "4")],
+        &format!("{due} promise.broken"),
+        "o placed, order:o broken by company, order:o/broken requested",
+    );
+    assert_eq!(world.customer().promises["order:o"].ended, Some((time("4"), CancelledBy::Company)));
+    // It had come to pass before.
+    check(
+        [placed(), taken_back("customer", "4"), late("9", "3", "fulfillment.delivered", O)],
+        &format!("{due} promise.withdrawn fulfillment.moved order.moved promise.corrected"),
+        "o delivered, order:o kept, order:o/broken requested",
+    );
+    // It came to pass after: the goods arrived, and nothing was promised any more.
+    check(
+        [
+            placed(),
+            late("9", "4", "fulfillment.delivered", O),
+            late("9", "3", "order.cancelled", &format!(r#"{O},"cancelled_by":"customer""#)),
+        ],
+        "order.placed promise.made promise.broken +promise_broken fulfillment.moved order.moved promise.corrected promise.withdrawn",
+        "o delivered, order:o withdrawn, order:o/broken requested",
+    );
+    // Revised in time, told after the clock had broken the first date.
+    let revised =
+        |at: &str, due: &str| late("9", at, "promise.revised", &format!(r#"{P},"due":"2026-03-{due}""#));
+    check(
+        [placed(), clock("6"), revised("4", "20")],
+        &format!("{due} promise.revised"),
+        "o placed, order:o made v2, 1 timers, order:o/broken requested",
+    );
+    check(
+        [placed(), clock("7"), on("7", "fulfillment.delivered", O), revised("4", "08")],
+        &format!(
+            "{due} fulfillment.moved order.moved promise.fulfilled_late promise.revised promise.corrected"
+        ),
+        "o delivered, order:o kept v2, order:o/broken requested",
+    );
+    // An older revision, told after a later one, changes nothing; a second that needs the first waits for it.
+    check(
+        [
+            placed(),
+            on("3", "promise.revised", &format!(r#"{P},"due":"2026-03-08""#)),
+            late("4", "2", "promise.revised", &format!(r#"{P},"due":"2026-03-20""#)),
+        ],
+        "order.placed promise.made promise.revised +promise_revised ignored",
+        "o placed, order:o made v2, 1 timers, order:o/revised/2 requested",
+    );
+    check(
+        [placed(), clock("8"), revised("7", "20"), revised("4", "08")],
+        &format!("{due} signal.kept promise.revised mail:cus-0-1 promise.revised +promise_revised"),
+        "o placed, order:o made v3, 1 timers, order:o/broken requested, order:o/revised/3 requested",
     );
 }

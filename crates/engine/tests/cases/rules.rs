@@ -15,10 +15,9 @@ pub(crate) fn may_become(from: Option<PromiseStatus>, to: PromiseStatus) -> bool
         Some(Quoted) => matches!(to, Quoted | Made | Withdrawn | Expired | Kept | Broken),
         Some(Made) => matches!(to, Made | AtRisk | Kept | Broken | Withdrawn),
         Some(AtRisk) => matches!(to, AtRisk | Made | Kept | Broken | Withdrawn),
-        // Late evidence of an on-time fulfillment.
-        Some(Broken) => matches!(to, Broken | Kept),
-        Some(Kept) => to == Kept,
-        Some(Withdrawn) => to == Withdrawn,
+        // What happened before is heard of after the verdict: it had come to pass, had been taken back, or had been
+        // revised.
+        Some(Broken | Kept | Withdrawn) => matches!(to, Broken | Kept | Withdrawn | Made),
         Some(Expired) => to == Expired,
     }
 }
@@ -115,6 +114,11 @@ pub(crate) fn check_step(before: &Customer, after: &Customer, outcomes: &[Outcom
             return Err(format!("promise {id} went from {from:?} to {}", promise.status.name()));
         }
         let Some(known) = known else { continue };
+        let ended =
+            matches!(known.status, PromiseStatus::Broken | PromiseStatus::Kept | PromiseStatus::Withdrawn);
+        if ended && promise.status.is_open() && promise.version == known.version {
+            return Err(format!("promise {id} had ended and is open again without a revision"));
+        }
         if !known.status.is_offer() && known.first_due_at != promise.first_due_at {
             return Err(format!("promise {id} lost its first target"));
         }

@@ -107,6 +107,12 @@ impl World {
         if let Err(why) = rules::check_step(before, after, &outcomes) {
             panic!("{why}\nafter {:?}\ndecided {outcomes:#?}\nbefore {before:#?}", self.log);
         }
+        // What it tells itself arrives, as everything does, after what was decided.
+        for outcome in &outcomes {
+            if let Outcome::Mail { to: CUSTOMER, body } = outcome {
+                self.step(&Step::Mail(body.clone()));
+            }
+        }
         outcomes
     }
 
@@ -187,7 +193,7 @@ impl World {
         let customer = self.customer();
         let mut parts = Vec::new();
         for (id, order) in &customer.orders {
-            let by = order.cancelled_by.map(|by| format!(" by {}", by.name())).unwrap_or_default();
+            let by = order.cancelled.map(|(_, by)| format!(" by {}", by.name())).unwrap_or_default();
             let unplaced = if order.placed_at.is_none() { " unplaced" } else { "" };
             parts.push(format!("{id} {}{by}{unplaced}", order.state.name()));
         }

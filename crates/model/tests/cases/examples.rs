@@ -327,6 +327,8 @@ every!(facts, Fact,
         one: hashed(1), other: hashed(2), at: AT },
     "identifiers.joined": Fact::IdentifiersJoined { .. } => Fact::IdentifiersJoined {
         one: hashed(1), other: hashed(2), at: AT },
+    "signal.kept": Fact::SignalKept { .. } => Fact::SignalKept {
+        about: text("p-1"), name: text("promise.fulfilled"), properties: text("{}"), at: AT },
 );
 
 every!(outcomes, Outcome,
