@@ -421,6 +421,7 @@ fn event_json(applied: &runtime::AppliedEvent) -> Value {
         "timestamp": event.timestamp.to_string(),
         "receivedAt": applied.received_at.to_string(),
         "source": applied.source,
+        "delivery": applied.at_least_once.then_some("at_least_once"),
         "channel": channel,
         "timeline": applied.timeline.0,
         "properties": raw(event.properties.as_deref()),
@@ -600,7 +601,7 @@ fn replay_dead_letters(node: &Node, seqs: &[u64]) -> Result<Value, Failure> {
         match records {
             Ok(records) => {
                 if !records.is_empty() {
-                    node.submit_and_wait(records)?;
+                    node.submit_and_wait(row.source.as_deref().unwrap_or("dead letters"), records)?;
                 }
                 node.command(EntityId::workspace(), Command::NoteDeadLetterReplayed { seq: row.seq })?;
                 replayed.push(row.seq);
@@ -712,7 +713,7 @@ fn import_append(node: &Node, name: &str, timeline: u32, items: &[ImportItem]) -
     }
     let appended = records.len();
     if !records.is_empty() {
-        node.submit_and_wait(records)?;
+        node.submit_and_wait(&source, records)?;
     }
     import_reject(node, name, &refused)?;
     Ok(
@@ -741,7 +742,7 @@ fn import_reject(node: &Node, name: &str, rows: &[BadImportRow]) -> Result<Value
     }
     let kept = records.len();
     if !records.is_empty() {
-        node.submit_and_wait(records)?;
+        node.submit_and_wait(&source, records)?;
     }
     Ok(json!({ "kept": kept }))
 }

@@ -163,7 +163,8 @@ impl Hook {
         self.events(node, &header, kept["body"].as_str().unwrap_or_default(), received_at)
     }
 
-    fn source(&self) -> String {
+    /// The name under which its records are kept.
+    pub fn source(&self) -> String {
         format!("webhook:{}", self.name)
     }
 }

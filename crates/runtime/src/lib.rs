@@ -14,6 +14,7 @@ mod intake;
 mod logs;
 mod node;
 mod ondisk;
+mod queue;
 pub mod salvage;
 mod summary;
 
@@ -21,7 +22,7 @@ pub use base::{Base, snapshot};
 pub use clock::{Clock, ManualClock};
 pub use effects::{MemorySink, Sink};
 pub use erasure::destroyed;
-pub use fold::{Batch, Counters, Delivery, Fold, FoldError, Trace, Trail};
+pub use fold::{Batch, Counters, Delivery, Fold, FoldError, Met, Trace, Trail};
 pub use history::{AppliedEvent, History, Item};
 pub use intake::{IntakeCounts, IntakeError};
 pub use logs::{BodyError, HistoryError, Logs};

@@ -26,6 +26,7 @@ const ATTRIBUTE: &str = "ce-";
     responses(
         (status = 200, body = answers::Taken), (status = 400, body = answers::Refusal),
         (status = 401, body = answers::Refusal), (status = 413, body = answers::Refusal),
+        (status = 429, body = answers::Refusal, headers(("Retry-After" = u32))),
         (status = 503, body = answers::Refusal, headers(("Retry-After" = u32))),
     ),
 )]
@@ -41,6 +42,9 @@ pub(super) async fn take(
     let Some(source) = intake::source_of(&app, &headers, || None) else {
         return refusal(&app, &headers, StatusCode::UNAUTHORIZED, "unknown_write_key", &[]);
     };
+    if let Err(error) = app.node.admit(&source, body.as_str().len()) {
+        return intake::turned_away(&app, &headers, &error);
+    }
     let received_at = app.node.clock.now();
     let origin = Origin { source: &source, place: cloudevents::PATH, received_at };
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
@@ -60,7 +64,7 @@ pub(super) async fn take(
         let many = events.iter().map(|raw| cloudevents::parse(raw.get(), received_at));
         let sealed = intake::seal_many(&app, &headers, origin, many);
         drop(events);
-        return intake::answer_many(&app, &headers, sealed).await;
+        return intake::answer_many(&app, &headers, &source, sealed).await;
     }
     let is_structured = media.eq_ignore_ascii_case("application/cloudevents+json");
     if !is_structured && !headers.contains_key("ce-specversion") {
@@ -77,5 +81,5 @@ pub(super) async fn take(
         let raw = cloudevents::structured(attributes, content_type, body.as_str());
         intake::seal_one(&app, origin, &cloudevents::parse(&raw, received_at))
     };
-    intake::answer_one(&app, &headers, sealed).await
+    intake::answer_one(&app, &headers, &source, sealed).await
 }
