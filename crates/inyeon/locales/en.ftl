@@ -22,6 +22,7 @@ help-demo = Live through 90 days of a small shop and show what came of its promi
 help-import = Bring history in, as a line of time of its own
 help-import-olist = Import the public Olist marketplace files
 help-import-csv = Import any table; a map says which columns make which event
+help-import-jsonl = Import JSON lines: each an event as the HTTP intake takes it, or any object by a map
 help-report = Numbers that marketing and operations share
 help-report-promises = What became of what was promised
 help-profile = One customer
@@ -75,6 +76,9 @@ arg-until = The day on which the history ends, today by default
 arg-exit = End after the report instead of serving on
 arg-demo-dir = Where the demo's store is made
 arg-import-olist-dir = Directory with the olist_*.csv files (.csv, .csv.gz or .csv.zst)
+arg-files = The files (.jsonl, .jsonl.gz or .jsonl.zst); - reads the standard input
+arg-import-jsonl-map = The map: what becomes of each line's object (see docs/import.md)
+arg-import-jsonl-source = Whose ids the lines have: the same id under the same name counts once
 arg-file = The table (.csv, .csv.gz or .csv.zst)
 arg-map = The map: which columns make which event (see docs/import.md)
 arg-headers = A file with the request's headers, one to a line
@@ -147,6 +151,7 @@ error-doctor = { $detail }
 error-benchmark = the benchmark cannot go on: { $detail }
 error-map-sample = the map makes nothing of this sample: { $detail }
 error-bad-webhook-name = { $name } cannot stand in an address: up to 64 letters, digits, and _ - .
+error-bad-source-name = { $name } cannot name a source: up to 64 letters, digits, and _ - .
 
 # What the HTTP interface says.
 http-not-found = there is nothing at this path
@@ -174,6 +179,15 @@ refused-wrong-type = a member has the wrong type: { $detail }. Kept as a dead le
 refused-bad-timestamp = { $detail }. Kept as a dead letter
 refused-event-too-large = the event is too large: { $detail }. Kept as a dead letter
 refused-id-too-long = an identifier is too long: { $detail }. Kept as a dead letter
+remedy-malformed-json = Each line is one whole JSON object: mend the line and import the file again, the other lines are known by then
+remedy-missing-identifier = Give userId or anonymousId; only events of operations, and those about an order or promise, go without
+remedy-missing-event = Say what happened: `event` of a track call, `type` of a CloudEvents event
+remedy-missing-attribute = A CloudEvents event has specversion, id, source and type
+remedy-unknown-type = Give the line a type, or say by --map what such objects mean
+remedy-wrong-type = Give the member the type that it has in the Segment or CloudEvents specification
+remedy-bad-timestamp = Write it like 2026-03-01T09:00:00Z
+remedy-event-too-large = Tell it in several events
+remedy-id-too-long = An id has at most 512 bytes
 
 # What commands say.
 serve-listening = Inyeon listens on http://{ $address } (store: { $store }). Ctrl-C stops it.

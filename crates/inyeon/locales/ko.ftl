@@ -22,6 +22,7 @@ help-demo = 작은 가게의 90일을 살아 보고 약속이 어떻게 되었�
 help-import = 지난 기록을 별도의 시간선으로 가져옵니다
 help-import-olist = 공개된 Olist 마켓플레이스 파일을 가져옵니다
 help-import-csv = 어떤 표든 가져옵니다. 어느 열이 어떤 이벤트가 되는지는 맵이 정합니다
+help-import-jsonl = JSON 줄 파일을 가져옵니다. 한 줄이 HTTP 접수가 받는 모양의 이벤트 하나이거나, 맵이 뜻을 말하는 JSON 객체입니다
 help-report = 마케팅과 운영이 함께 보는 수치
 help-report-promises = 약속한 것이 어떻게 되었는지
 help-profile = 고객 한 사람
@@ -75,6 +76,9 @@ arg-until = 이야기가 끝나는 날. 기본은 오늘
 arg-exit = 보고서 뒤에 서버를 끕니다
 arg-demo-dir = 데모 저장소를 만들 곳
 arg-import-olist-dir = olist_*.csv 파일이 있는 디렉터리(.csv, .csv.gz, .csv.zst)
+arg-files = 파일(.jsonl, .jsonl.gz, .jsonl.zst). -는 표준 입력을 읽습니다
+arg-import-jsonl-map = 맵: 각 줄의 객체가 무엇이 되는지(docs/import.md 참고)
+arg-import-jsonl-source = 줄의 아이디가 누구의 것인지. 같은 이름 아래 같은 아이디는 한 번만 셉니다
 arg-file = 표 파일(.csv, .csv.gz, .csv.zst)
 arg-map = 맵: 어느 열이 어떤 이벤트가 되는지(docs/import.md 참고)
 arg-headers = 요청 헤더 파일. 한 줄에 하나
@@ -147,6 +151,7 @@ error-doctor = { $detail }
 error-benchmark = 측정을 계속할 수 없습니다: { $detail }
 error-map-sample = 맵이 이 예제로 아무것도 만들지 못합니다: { $detail }
 error-bad-webhook-name = { $name }은(는) 주소에 쓸 수 없습니다. 영문자, 숫자, _ - . 로 64자까지입니다
+error-bad-source-name = { $name } 은(는) 소스 이름이 될 수 없습니다. 영문자, 숫자, _ - . 로 64자까지입니다
 
 # What the HTTP interface says.
 http-not-found = 이 경로에는 아무것도 없습니다
@@ -174,6 +179,15 @@ refused-wrong-type = 값의 타입이 다릅니다: { $detail }. 데드 레터�
 refused-bad-timestamp = 시각을 읽을 수 없습니다({ $detail }). 데드 레터로 보관했습니다
 refused-event-too-large = 이벤트가 너무 큽니다: { $detail }. 데드 레터로 보관했습니다
 refused-id-too-long = 식별자가 너무 깁니다: { $detail }. 데드 레터로 보관했습니다
+remedy-malformed-json = 한 줄은 온전한 JSON 객체 하나입니다. 그 줄을 고치고 파일을 다시 가져오세요. 다른 줄은 이미 아는 것이 됩니다
+remedy-missing-identifier = userId 나 anonymousId 를 주세요. 운영 이벤트와 주문·약속에 대한 이벤트만 없어도 됩니다
+remedy-missing-event = 무슨 일인지 쓰세요. track 호출은 `event`, CloudEvents는 `type` 입니다
+remedy-missing-attribute = CloudEvents 이벤트에는 specversion, id, source, type 이 있습니다
+remedy-unknown-type = 줄에 type 을 주거나, 그런 객체의 뜻을 --map 으로 알려 주세요
+remedy-wrong-type = Segment 또는 CloudEvents 규격의 타입으로 쓰세요
+remedy-bad-timestamp = 2026-03-01T09:00:00Z 처럼 쓰세요
+remedy-event-too-large = 여러 이벤트로 나누어 쓰세요
+remedy-id-too-long = 아이디는 512바이트까지입니다
 
 # What commands say.
 serve-listening = 인연이 http://{ $address } 에서 듣고 있습니다(저장소: { $store }). Ctrl-C 로 멈춥니다.

@@ -73,6 +73,14 @@ enum ImportWhat {
         #[arg(long)]
         map: PathBuf,
     },
+    Jsonl {
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        #[arg(long)]
+        map: Option<PathBuf>,
+        #[arg(long, value_name = "NAME", default_value = "jsonl", conflicts_with = "map")]
+        source: String,
+    },
 }
 
 #[derive(Args)]
@@ -395,6 +403,10 @@ fn run(cli: Cli, messages: &Messages) -> Result<ExitCode, Failure> {
             let input = match what {
                 ImportWhat::Olist { dir } => Input::Olist(dir),
                 ImportWhat::Csv { file, map } => Input::Csv { file, map },
+                ImportWhat::Jsonl { files, map, source } => {
+                    check_source(&source)?;
+                    Input::Jsonl { files, map, source }
+                }
             };
             let quiet = global.quiet || global.json || !std::io::stderr().is_terminal();
             let done = import_cmd::run(&open(true)?, &input, messages, quiet)?;
@@ -499,6 +511,14 @@ pub fn print(text: &str) {
 pub fn complain(text: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// A name like those that maps give their sources.
+fn check_source(name: &str) -> Result<(), Failure> {
+    if webhook::is_name(name) {
+        return Ok(());
+    }
+    Err(Failure::new(Kind::Usage, "bad-source-name").with("name", name))
 }
 
 /// A date (its beginning, UTC) or an instant.

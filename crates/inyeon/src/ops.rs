@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use views::{DeadLetterFilter, EffectFilter, GroupBy, ReportQuery};
 
-use crate::dialect::segment::{self, Outer};
 use crate::dialect::{self, Origin, Parsed};
 use crate::error::{Failure, Kind};
 use crate::import::csv_map::Map;
@@ -695,9 +694,8 @@ fn import_append(node: &Node, name: &str, timeline: u32, items: &[ImportItem]) -
         if known {
             continue;
         }
-        let outer = Outer { event_bytes_max: Some(IMPORT_EVENT_BYTES_MAX), ..Outer::default() };
-        let parsed = segment::parse(&item.json, None, outer, received_at, || item.key.clone());
-        match parsed {
+        let fresh = || item.key.clone();
+        match dialect::parse_line(&item.json, IMPORT_EVENT_BYTES_MAX, item.at, fresh).1 {
             Parsed::Event { event, .. } => {
                 let timeline = TimelineId(timeline);
                 let dedupe = Dedupe::Permanent(hash);

@@ -17,6 +17,8 @@ mod edge;
 mod help;
 #[path = "server/house.rs"]
 mod house;
+#[path = "server/jsonl.rs"]
+mod jsonl;
 #[path = "server/kill.rs"]
 mod kill;
 #[path = "server/openapi.rs"]
