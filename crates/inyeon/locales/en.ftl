@@ -319,3 +319,4 @@ backup-verified = The backup in { $dir } is whole: { $summary }
 backup-restored = Restored into { $dir }. Effects are off until `inyeon effects on`; the master key belongs beside it as { $key }.
 benchmark-running = measuring: { $what }
 benchmark-title = Intake on this machine ({ $cores } cores, { $bytes }-byte events)
+benchmark-needs-faults = this part needs a build with faults: cargo run --release -p inyeon --features faults -- benchmark intake --only poison

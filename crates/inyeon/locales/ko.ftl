@@ -319,3 +319,4 @@ backup-verified = { $dir } 의 백업이 온전합니다: { $summary }
 backup-restored = { $dir } (으)로 되살렸습니다. `inyeon effects on` 전에는 실행이 꺼져 있고, 마스터 키는 { $key } 에 두세요.
 benchmark-running = 측정 중: { $what }
 benchmark-title = 이 기계의 접수 성능(코어 { $cores }개, 이벤트 { $bytes }바이트)
+benchmark-needs-faults = 이 부분은 faults 빌드가 필요합니다: cargo run --release -p inyeon --features faults -- benchmark intake --only poison

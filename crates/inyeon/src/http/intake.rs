@@ -104,28 +104,72 @@ pub(super) async fn batch(
         Err(refused) => return refused,
     };
     let received_at = app.node.clock.now();
-    let place = "/v1/batch";
-    let parsed: Batch<'_> = match serde_json::from_str(body.as_str()) {
-        Ok(batch) => batch,
-        Err(error) => return malformed(&app, &headers, body.as_str(), place, received_at, &error).await,
+    // Those whose key is in the body share a lane.
+    let lane = source_of(&app, &headers, || None).unwrap_or_default();
+    let read = {
+        let (app, headers, body) = (app.clone(), headers.clone(), body.clone());
+        move || read_batch(&app, &headers, body.as_str(), received_at)
     };
+    match app.lanes.run(&lane, body.as_str().len(), read).await {
+        Ok((source, sealed)) => answer_many(&app, &headers, &source, sealed).await,
+        Err(Unread::Answered(answer)) => *answer,
+        Err(Unread::Malformed(error)) => {
+            malformed(&app, &headers, body.as_str(), BATCH_PLACE, received_at, &error).await
+        }
+    }
+}
+
+const BATCH_PLACE: &str = "/v1/batch";
+
+/// Why a batch was not read.
+pub(super) enum Unread {
+    Malformed(serde_json::Error),
+    Answered(Box<Response>),
+}
+
+impl From<serde_json::Error> for Unread {
+    fn from(error: serde_json::Error) -> Self {
+        Unread::Malformed(error)
+    }
+}
+
+impl From<Response> for Unread {
+    fn from(answer: Response) -> Self {
+        Unread::Answered(Box::new(answer))
+    }
+}
+
+/// Reads and seals a batch, without waiting for anything.
+fn read_batch(
+    app: &App,
+    headers: &HeaderMap,
+    body: &str,
+    received_at: Time,
+) -> Result<(Arc<str>, SealedMany), Unread> {
+    let parsed: Batch<'_> = serde_json::from_str(body)?;
     let in_body = || parsed.write_key.as_ref().map(|key| key.to_string());
-    let Some(source) = source_of(&app, &headers, in_body) else {
-        return refusal(&app, &headers, StatusCode::UNAUTHORIZED, "unknown_write_key", &[]);
+    let Some(source) = source_of(app, headers, in_body) else {
+        return Err(refusal(app, headers, StatusCode::UNAUTHORIZED, "unknown_write_key", &[]).into());
     };
-    if parsed.batch.len() > BATCH_EVENTS_MAX {
-        let values = [("count", parsed.batch.len().to_string()), ("limit", BATCH_EVENTS_MAX.to_string())];
-        return refusal(&app, &headers, StatusCode::BAD_REQUEST, "batch_too_long", &values);
+    check_count(app, headers, parsed.batch.len())?;
+    if let Err(error) = app.node.admit(&source, body.len()) {
+        return Err(turned_away(app, headers, &error).into());
     }
-    if let Err(error) = app.node.admit(&source, body.as_str().len()) {
-        return turned_away(&app, &headers, &error);
-    }
-    let origin = Origin { source: &source, place, received_at };
+    let origin = Origin { source: &source, place: BATCH_PLACE, received_at };
     let many =
         parsed.batch.iter().map(|raw| segment::parse(raw.get(), None, parsed.outer(), received_at, fresh_id));
-    let sealed = seal_many(&app, &headers, origin, many);
-    drop(parsed);
-    answer_many(&app, &headers, &source, sealed).await
+    let sealed = seal_many(app, headers, origin, many);
+    Ok((source, sealed))
+}
+
+/// Refuses a batch of more events than one may have.
+#[allow(clippy::result_large_err, reason = "the error is the answer itself, made once")]
+pub(super) fn check_count(app: &App, headers: &HeaderMap, count: usize) -> Result<(), Response> {
+    if count <= BATCH_EVENTS_MAX {
+        return Ok(());
+    }
+    let values = [("count", count.to_string()), ("limit", BATCH_EVENTS_MAX.to_string())];
+    Err(refusal(app, headers, StatusCode::BAD_REQUEST, "batch_too_long", &values))
 }
 
 /// The records of a batch, and what was refused of it.
@@ -264,6 +308,7 @@ pub(super) fn text_within(
 }
 
 /// Bytes that are known to be UTF-8.
+#[derive(Clone)]
 pub(super) struct Text(Bytes);
 
 impl Text {
