@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use rustc_hash::FxHashMap;
 use tokio::sync::Semaphore;
+use tokio::task::JoinError;
 
 /// A smaller body is read faster than it is handed to another thread.
 const LARGE_BYTES: usize = 16 << 10;
@@ -39,9 +40,11 @@ impl Lanes {
         }
         let lane = self.lane(source);
         let _place = lane.acquire().await.expect("a lane is never closed");
-        match tokio::task::spawn_blocking(work).await {
+        match tokio::task::spawn_blocking(work).await.map_err(JoinError::try_into_panic) {
             Ok(done) => done,
-            Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+            Err(Ok(panic)) => std::panic::resume_unwind(panic),
+            // The server ends and begins nothing more; nobody waits for this answer.
+            Err(Err(_)) => std::future::pending().await,
         }
     }
 }
