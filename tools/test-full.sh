@@ -53,6 +53,11 @@ rm -rf "$work/olist" "$work/retail"
 section 'Ten million events'
 tools/import-memory.sh "$inyeon" "$work" "${IMPORT_EVENTS:-10000000}" 2>&1 | block
 
+section 'Poison'
+# The event on which the fold fails is only in a build with faults.
+cargo build --release -p inyeon --features faults
+(cd "$work" && "$inyeon" benchmark intake --only poison --seconds "${BENCH_SECONDS:-60}" 2>/dev/null) | block
+
 section 'Fuzzing'
 if [ -x fuzz/run.sh ]; then fuzz/run.sh "${FUZZ_SECONDS:-60}" 2>&1 | tail -n 20 | block; fi
 echo "written: $report"

@@ -75,6 +75,14 @@ enum ImportWhat {
         #[arg(long)]
         map: PathBuf,
     },
+    Jsonl {
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        #[arg(long)]
+        map: Option<PathBuf>,
+        #[arg(long, value_name = "NAME", default_value = "jsonl", conflicts_with = "map")]
+        source: String,
+    },
 }
 
 #[derive(Args)]
@@ -359,16 +367,23 @@ fn usage(error: &clap::Error, messages: &Messages) -> ExitCode {
     ExitCode::from(Kind::Usage.exit_code())
 }
 
-/// A fold that panics is caught and told with its place; the panic's own words may quote a customer's data.
+/// A fold that panics is caught, and the input is a dead letter that says why. Here each place is told once, however
+/// many inputs fail there: a reader of the error stream who is slow must not hold up the fold. The panic's own words
+/// may quote a customer's data and are not told.
 fn quiet_caught_panics() {
     let default = std::panic::take_hook();
+    let told = std::sync::Mutex::new(std::collections::BTreeSet::new());
     std::panic::set_hook(Box::new(move |info| {
-        let thread = std::thread::current();
-        if thread.name() == Some("inyeon-partition") {
+        if std::thread::current().name() != Some("inyeon-partition") {
+            return default(info);
+        }
+        let place = info.location().map(|at| (at.file().to_owned(), at.line()));
+        let is_new = told.lock().is_ok_and(|mut told| told.insert(place));
+        if is_new {
             let place = info.location().map(ToString::to_string).unwrap_or_default();
-            complain(&format!("inyeon: an input made the fold fail at {place}; it is kept as a dead letter"));
-        } else {
-            default(info);
+            complain(&format!(
+                "inyeon: an input made the fold fail at {place}; it is kept as a dead letter, and others that fail there are counted in /metrics"
+            ));
         }
     }));
 }
@@ -390,6 +405,10 @@ fn run(cli: Cli, messages: &Messages) -> Result<ExitCode, Failure> {
             let input = match what {
                 ImportWhat::Olist { dir } => Input::Olist(dir),
                 ImportWhat::Csv { file, map } => Input::Csv { file, map },
+                ImportWhat::Jsonl { files, map, source } => {
+                    check_source(&source)?;
+                    Input::Jsonl { files, map, source }
+                }
             };
             let quiet = global.quiet || global.json || !std::io::stderr().is_terminal();
             let done = import_cmd::run(&open(true)?, &input, messages, quiet)?;
@@ -500,6 +519,14 @@ pub fn complain(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
+/// A name like those that maps give their sources.
+fn check_source(name: &str) -> Result<(), Failure> {
+    if webhook::is_name(name) {
+        return Ok(());
+    }
+    Err(Failure::new(Kind::Usage, "bad-source-name").with("name", name))
+}
+
 /// A date (its beginning, UTC) or an instant.
 fn date(option: &str, text: &str) -> Result<model::Time, Failure> {
     let day: Option<jiff::civil::Date> = text.parse().ok();
@@ -510,7 +537,7 @@ fn date(option: &str, text: &str) -> Result<model::Time, Failure> {
 }
 
 /// The columns of the CSV; what is nested stays JSON.
-const EXPORT_COLUMNS: [&str; 11] = [
+const EXPORT_COLUMNS: [&str; 12] = [
     "position",
     "messageId",
     "type",
@@ -522,6 +549,7 @@ const EXPORT_COLUMNS: [&str; 11] = [
     "source",
     "properties",
     "traits",
+    "delivery",
 ];
 
 fn export(access: &Access, format: Format) -> Result<(), Failure> {

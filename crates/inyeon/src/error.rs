@@ -120,7 +120,9 @@ impl From<runtime::NodeError> for Failure {
             E::Open(O::WrongKey { .. } | O::NoKey { .. } | O::BadKey { .. }) => {
                 Failure::new(Kind::Failed, "master-key").with("detail", chain(&error))
             }
-            E::Intake(runtime::IntakeError::Overloaded) => Failure::new(Kind::Unavailable, "overloaded"),
+            E::Intake(runtime::IntakeError::Crowded | runtime::IntakeError::Overloaded) => {
+                Failure::new(Kind::Unavailable, "overloaded")
+            }
             E::Intake(runtime::IntakeError::Disk(detail)) => {
                 Failure::new(Kind::Unavailable, "disk").with("detail", detail)
             }

@@ -12,13 +12,35 @@ use crate::error::{Failure, Kind};
 use crate::i18n::Messages;
 use crate::import::csv_map::{self, Map, ReadOptions};
 use crate::import::sort::{MEMORY_BYTES_DEFAULT, Sorter};
-use crate::import::{BadRow, ImportError, ImportEvent, Progress, Sink, Summary, olist};
+use crate::import::{
+    BadRow, BadRowReason, ImportError, ImportEvent, Progress, Sink, Summary, is_standard_input, jsonl, olist,
+};
 use crate::ops::{BadImportRow, ImportItem, Op};
 
 /// What to import.
 pub enum Input {
     Olist(PathBuf),
-    Csv { file: PathBuf, map: PathBuf },
+    Csv {
+        file: PathBuf,
+        map: PathBuf,
+    },
+    /// `source` names whose ids the lines have, where no map does.
+    Jsonl {
+        files: Vec<PathBuf>,
+        map: Option<PathBuf>,
+        source: String,
+    },
+}
+
+impl Input {
+    /// Whether it is known beforehand how much there is to read.
+    fn is_measured(&self) -> bool {
+        match self {
+            Input::Olist(_) => true,
+            Input::Csv { file, .. } => !is_standard_input(file),
+            Input::Jsonl { files, .. } => !files.iter().any(|file| is_standard_input(file)),
+        }
+    }
 }
 
 /// Events sent in one call.
@@ -30,7 +52,7 @@ const BAD_ROWS_SHOWN: usize = 20;
 pub fn run(access: &Access, input: &Input, messages: &Messages, quiet: bool) -> Result<Value, Failure> {
     let scratch =
         tempfile::tempdir().map_err(|error| Failure::io("create", &std::env::temp_dir(), &error))?;
-    let bar = bar(quiet, messages);
+    let bar = bar(quiet, input.is_measured(), messages);
     let mut collect = Collect {
         sorter: Sorter::new(scratch.path(), MEMORY_BYTES_DEFAULT),
         bad_rows: Vec::new(),
@@ -53,6 +75,13 @@ pub fn run(access: &Access, input: &Input, messages: &Messages, quiet: bool) -> 
             collect.name.clone_from(&name);
             let options = ReadOptions::in_dir(scratch.path());
             (name, csv_map::read(file, &map, &options, &mut collect))
+        }
+        Input::Jsonl { files, map, source } => {
+            let map = map.as_deref().map(Map::load).transpose().map_err(Failure::from)?;
+            let name = map.as_ref().map_or(source.as_str(), Map::source).to_owned();
+            collect.name.clone_from(&name);
+            let options = jsonl::ReadOptions { map: map.as_ref(), now: runtime::Clock::System.now() };
+            (name, jsonl::read(files, &options, &mut collect))
         }
     };
     let summary = match (summary, collect.failed.take()) {
@@ -133,10 +162,14 @@ fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).expect("a template of ours").progress_chars("=> ")
 }
 
-fn bar(quiet: bool, messages: &Messages) -> ProgressBar {
+fn bar(quiet: bool, measured: bool, messages: &Messages) -> ProgressBar {
     let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr_with_hz(5) };
     let bar = ProgressBar::with_draw_target(Some(0), target);
-    bar.set_style(style("{msg} {bar:32} {bytes}/{total_bytes} {bytes_per_sec} ETA {eta}"));
+    bar.set_style(style(if measured {
+        "{msg} {bar:32} {bytes}/{total_bytes} {bytes_per_sec} ETA {eta}"
+    } else {
+        "{msg} {spinner} {bytes} {bytes_per_sec}"
+    }));
     bar.set_message(messages.get("import-reading"));
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
@@ -154,6 +187,14 @@ struct Collect<'a> {
 }
 
 impl Collect<'_> {
+    /// Why a row was left out and, where the intake refuses it too, what to do about it.
+    fn reason(&self, reason: &BadRowReason) -> String {
+        let BadRowReason::Event { code, detail } = reason else { return reason.to_string() };
+        let code = code.replace('_', "-");
+        let why = self.messages.with(&format!("refused-{code}"), &[("detail", detail.clone())]);
+        format!("{why}. {}", self.messages.get(&format!("remedy-{code}")))
+    }
+
     fn flush_bad_rows(&mut self) -> Result<(), Failure> {
         if self.bad_rows.is_empty() {
             return Ok(());
@@ -170,7 +211,7 @@ impl Sink for Collect<'_> {
 
     fn bad_row(&mut self, row: BadRow) -> Result<(), ImportError> {
         if self.shown < BAD_ROWS_SHOWN {
-            let values = [("place", row.place()), ("reason", row.reason.to_string())];
+            let values = [("place", row.place()), ("reason", self.reason(&row.reason))];
             self.bar.suspend(|| complain(&self.messages.with("import-bad-row", &values)));
         } else if self.shown == BAD_ROWS_SHOWN {
             self.bar.suspend(|| complain(&self.messages.get("import-more-bad-rows")));

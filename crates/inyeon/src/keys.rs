@@ -11,7 +11,16 @@ pub fn new_write_key() -> String {
 pub fn random_hex(bytes: usize) -> String {
     let mut random = vec![0; bytes];
     OsRng.try_fill_bytes(&mut random).expect("the system gives random bytes");
-    random.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&random)
+}
+
+/// A text's name by its content.
+pub fn sha256_hex(text: &str) -> String {
+    hex(ring::digest::digest(&ring::digest::SHA256, text.as_bytes()).as_ref())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What is kept of a key. It has 160 random bits, so a plain hash cannot be searched.

@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use views::{DeadLetterFilter, EffectFilter, GroupBy, ReportQuery};
 
-use crate::dialect::segment::{self, Outer};
 use crate::dialect::{self, Origin, Parsed};
 use crate::error::{Failure, Kind};
 use crate::identity::{self, IdentityOp};
@@ -408,6 +407,7 @@ fn event_json(applied: &runtime::AppliedEvent) -> Value {
         "timestamp": event.timestamp.to_string(),
         "receivedAt": applied.received_at.to_string(),
         "source": applied.source,
+        "delivery": applied.at_least_once.then_some("at_least_once"),
         "channel": channel,
         "timeline": applied.timeline.0,
         "properties": raw(event.properties.as_deref()),
@@ -588,7 +588,7 @@ fn replay_dead_letters(node: &Node, seqs: &[u64]) -> Result<Value, Failure> {
         match records {
             Ok(records) => {
                 if !records.is_empty() {
-                    node.submit_and_wait(records)?;
+                    node.submit_and_wait(row.source.as_deref().unwrap_or("dead letters"), records)?;
                 }
                 node.command(EntityId::workspace(), Command::NoteDeadLetterReplayed { seq: row.seq })?;
                 replayed.push(row.seq);
@@ -682,9 +682,8 @@ fn import_append(node: &Node, name: &str, timeline: u32, items: &[ImportItem]) -
         if known {
             continue;
         }
-        let outer = Outer { event_bytes_max: Some(IMPORT_EVENT_BYTES_MAX), ..Outer::default() };
-        let parsed = segment::parse(&item.json, None, outer, received_at, || item.key.clone());
-        match parsed {
+        let fresh = || item.key.clone();
+        match dialect::parse_line(&item.json, IMPORT_EVENT_BYTES_MAX, item.at, fresh).1 {
             Parsed::Event { event, .. } => {
                 let timeline = TimelineId(timeline);
                 let dedupe = Dedupe::Permanent(hash);
@@ -700,7 +699,7 @@ fn import_append(node: &Node, name: &str, timeline: u32, items: &[ImportItem]) -
     }
     let appended = records.len();
     if !records.is_empty() {
-        node.submit_and_wait(records)?;
+        node.submit_and_wait(&source, records)?;
     }
     import_reject(node, name, &refused)?;
     Ok(
@@ -729,7 +728,7 @@ fn import_reject(node: &Node, name: &str, rows: &[BadImportRow]) -> Result<Value
     }
     let kept = records.len();
     if !records.is_empty() {
-        node.submit_and_wait(records)?;
+        node.submit_and_wait(&source, records)?;
     }
     Ok(json!({ "kept": kept }))
 }

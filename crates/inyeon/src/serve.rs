@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use runtime::{Node, NodeOptions, Sink};
 use serde_json::json;
+use store::StoreOptions;
 
 use crate::access::{ServerFile, server_file, store_options};
 use crate::cli::{Global, complain, print};
@@ -24,6 +25,10 @@ pub struct ServeArgs {
     pub effects_dir: Option<PathBuf>,
     #[arg(long, value_name = "BYTES", default_value_t = NodeOptions::default().queue_bytes)]
     pub queue_bytes: usize,
+    #[arg(long, value_name = "BYTES", default_value_t = StoreOptions::default().cache_bytes)]
+    pub cache_bytes: u64,
+    #[arg(long, value_name = "N", default_value_t = NodeOptions::default().cache_entities)]
+    pub cache_profiles: usize,
 }
 
 /// How long requests that have begun may hold up an end; a client may never say the rest of one.
@@ -148,10 +153,11 @@ pub fn run(global: &Global, args: &ServeArgs, messages: &Messages) -> Result<(),
         None => Sink::Inbox,
     };
     let options = NodeOptions {
-        store: store_options()?,
+        store: StoreOptions { cache_bytes: args.cache_bytes, ..store_options()? },
         sink,
         on_replay: render::replay_progress,
         queue_bytes: args.queue_bytes,
+        cache_entities: args.cache_profiles,
         ..NodeOptions::default()
     };
     let server = Server::start(&global.store, &args.listen, args.write_key.as_deref(), options)?;

@@ -51,10 +51,15 @@ pub fn connected(node: &Node) -> Result<Hooks, Failure> {
     Ok(hooks.into_iter().filter_map(hook).collect())
 }
 
+/// Whether a name has 1 to 64 letters, digits, and _ - .
+pub fn is_name(name: &str) -> bool {
+    let sound = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+    !name.is_empty() && name.len() <= 64 && name.bytes().all(sound)
+}
+
 /// A name that can stand in an address.
 pub fn check_name(name: &str) -> Result<(), Failure> {
-    let sound = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
-    if name.is_empty() || name.len() > 64 || !name.bytes().all(sound) {
+    if !is_name(name) {
         return Err(Failure::new(Kind::Usage, "bad-webhook-name").with("name", name));
     }
     Ok(())
@@ -163,7 +168,8 @@ impl Hook {
         self.events(node, &header, kept["body"].as_str().unwrap_or_default(), received_at)
     }
 
-    fn source(&self) -> String {
+    /// The name under which its records are kept.
+    pub fn source(&self) -> String {
         format!("webhook:{}", self.name)
     }
 }

@@ -19,12 +19,16 @@ mod help;
 mod house;
 #[path = "server/identity.rs"]
 mod identity;
+#[path = "server/jsonl.rs"]
+mod jsonl;
 #[path = "server/kill.rs"]
 mod kill;
 #[path = "server/openapi.rs"]
 mod openapi;
 #[path = "server/operations.rs"]
 mod operations;
+#[path = "server/overload.rs"]
+mod overload;
 #[path = "server/support.rs"]
 mod support;
 #[path = "server/webhooks.rs"]

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use model::codec::{CodecError, Stored};
 use model::{
-    Cause, Command, Entry, Event, IntakeRecord, LogKind, Outcome, PartitionId, RecordKind, RejectedBody,
-    Sealed,
+    Cause, Command, Dedupe, Entry, Event, IntakeRecord, LogKind, Outcome, PartitionId, RecordKind,
+    RejectedBody, Sealed,
 };
 use serde::Serialize;
 use store::{
@@ -53,6 +53,8 @@ pub struct Finding {
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
 pub struct Checked {
     pub intake_records: u64,
+    /// Events among them that nothing recognises when they come again.
+    pub at_least_once: u64,
     pub journal_entries: u64,
     pub key_slots: u64,
     pub keys_destroyed: u64,
@@ -531,6 +533,9 @@ impl Checkup<'_> {
             if record.header.source == crate::salvage::SALVAGE_SOURCE {
                 checkup.report.checked.lost_before += 1;
             }
+            let is_event = record.header.kind == RecordKind::Event;
+            checkup.report.checked.at_least_once +=
+                u64::from(is_event && record.header.dedupe == Dedupe::None);
             let Some(body) = keys.and_then(|keys| checkup.open(keys, &record.body, &dir, seq)) else {
                 return Ok(());
             };

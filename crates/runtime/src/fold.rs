@@ -59,6 +59,9 @@ struct Cached {
     dirty: bool,
     /// The checkpoint round in which it was last used.
     used: u64,
+    /// Where an input made its fold fail: the entity after so many steps of the trail. The next failure folds again
+    /// from here, so that a busy entity with many of them is not folded again from its checkpoint each time.
+    sound: Option<(usize, Box<Entity>)>,
 }
 
 /// What is kept of messages and identifiers between a change and its checkpoint.
@@ -113,6 +116,17 @@ pub struct Counters {
     pub applied_to: u64,
 }
 
+/// What a fold met since it began; nothing of it is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Met {
+    /// Events that counted and that nothing recognises when they come again.
+    pub at_least_once: u64,
+    /// Inputs on which it failed.
+    pub poisoned: u64,
+    /// Steps that it went through again because of them.
+    pub refolded: u64,
+}
+
 pub struct Fold {
     partition: PartitionId,
     keys: Arc<Keys>,
@@ -149,6 +163,7 @@ pub struct Fold {
     moved: BTreeSet<TimelineId>,
     round: u64,
     cache_max: usize,
+    met: Met,
 }
 
 /// What became durable work of a commit.
@@ -197,6 +212,7 @@ impl Fold {
             moved: BTreeSet::new(),
             round: 0,
             cache_max: cache_max.max(1),
+            met: Met::default(),
         };
         fold.load_own()?;
         Ok(fold)
@@ -254,6 +270,10 @@ impl Fold {
         }
     }
 
+    pub fn met(&self) -> Met {
+        self.met
+    }
+
     pub fn reference(&self) -> &Reference {
         &self.reference
     }
@@ -295,6 +315,8 @@ impl Fold {
                 self.extend_range(seq, false);
                 self.own.applied_to = seq;
                 self.own.applied += 1;
+                self.met.at_least_once +=
+                    u64::from(input.kind == RecordKind::Event && dedupe == Dedupe::None);
                 let now = self.clock(timeline);
                 let cause = Cause::Input(seq);
                 if let Some((id, key, outcomes)) = follow_up.decided {
@@ -643,6 +665,7 @@ impl Fold {
             Ok(decided) => decided,
             Err(panic) => {
                 // The entity may be half changed: what is sound of it is folded again.
+                self.met.poisoned += 1;
                 self.reload(id)?;
                 return Ok(Counted::No(SkipReason::Poison(fixed_panic_text(panic.as_ref()))));
             }
@@ -841,18 +864,29 @@ impl Fold {
             return Ok(());
         }
         let entity = self.base.entity(&self.keys, id)?.map_or_else(|| Entity::new(id), |(_, entity)| entity);
-        let cached = Cached { entity, trail: Vec::new(), dirty: false, used: self.round };
+        let cached = Cached { entity, trail: Vec::new(), dirty: false, used: self.round, sound: None };
         self.entities.insert(id, cached);
         Ok(())
     }
 
-    /// Folds one entity again from its checkpoint and its trail.
+    /// Folds one entity again: from where it was last folded again, else from its checkpoint and its trail.
     fn reload(&mut self, id: EntityId) -> Result<(), FoldError> {
-        let Some(cached) = self.entities.remove(&id) else { return Ok(()) };
-        let (stamp, entity) = self.base.entity(&self.keys, id)?.unwrap_or_else(|| (0, Entity::new(id)));
-        let trail: Trail = cached.trail.into_iter().filter(|(seq, _)| *seq > stamp).collect();
-        let entity = self.refold(entity, &trail)?;
-        self.entities.insert(id, Cached { entity, trail, dirty: cached.dirty, used: cached.used });
+        let Some(Cached { mut trail, dirty, used, sound, .. }) = self.entities.remove(&id) else {
+            return Ok(());
+        };
+        let (steps, entity) = match sound {
+            Some((steps, entity)) => (steps, *entity),
+            None => {
+                let (stamp, entity) =
+                    self.base.entity(&self.keys, id)?.unwrap_or_else(|| (0, Entity::new(id)));
+                trail.retain(|(seq, _)| *seq > stamp);
+                (0, entity)
+            }
+        };
+        let entity = self.refold(entity, &trail[steps..])?;
+        self.met.refolded += (trail.len() - steps) as u64;
+        let sound = Some((trail.len(), Box::new(entity.clone())));
+        self.entities.insert(id, Cached { entity, trail, dirty, used, sound });
         Ok(())
     }
 
@@ -998,6 +1032,7 @@ impl Fold {
         self.permanent.leaving.clear();
         for cached in self.entities.values_mut() {
             cached.trail.retain(|(at, _)| *at > seq);
+            cached.sound = None;
         }
         if self.entities.len() > self.cache_max {
             // What was not used since the last round goes first.

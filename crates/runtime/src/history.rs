@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use model::codec::Stored;
 use model::{
-    Cause, EntityId, Entry, Event, IntakeRecord, Outcome, RecordKind, RejectedBody, SkipReason, Time,
+    Cause, Dedupe, EntityId, Entry, Event, IntakeRecord, Outcome, RecordKind, RejectedBody, SkipReason, Time,
     TimelineId,
 };
 use store::{Keys, OpenError};
@@ -19,6 +19,8 @@ pub struct AppliedEvent {
     pub source: String,
     pub timeline: TimelineId,
     pub received_at: Time,
+    /// Nothing recognises it when it comes again: it may be here more than once.
+    pub at_least_once: bool,
     pub event: Event<'static>,
 }
 
@@ -150,6 +152,7 @@ fn read_input(keys: &Keys, record: &IntakeRecord<'_>, intake_seq: u64, journal_s
                 source: header.source.to_string(),
                 timeline: header.timeline,
                 received_at: header.received_at,
+                at_least_once: header.dedupe == Dedupe::None,
                 event: event.into_owned(),
             })),
             Err(error) => unreadable(error.to_string()),

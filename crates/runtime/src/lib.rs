@@ -14,6 +14,7 @@ mod intake;
 mod logs;
 mod node;
 mod ondisk;
+mod queue;
 pub mod salvage;
 mod summary;
 
@@ -22,7 +23,7 @@ pub use clock::{Clock, ManualClock};
 pub use effects::{MemorySink, Sink};
 pub use erasure::destroyed;
 pub use fold::{
-    Batch, Counters, Delivery, Explanation, Fold, FoldError, Home, Joined, Lineage, Named, Trace, Trail,
+    Batch, Counters, Delivery, Explanation, Fold, FoldError, Home, Joined, Lineage, Met, Named, Trace, Trail,
 };
 pub use history::{AppliedEvent, History, Item};
 pub use intake::{IntakeCounts, IntakeError};

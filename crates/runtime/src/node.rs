@@ -28,7 +28,7 @@ use views::{Change, Reader, Views};
 use crate::base::Base;
 use crate::clock::Clock;
 use crate::effects::Sink;
-use crate::fold::{Counters, Fold, FoldError};
+use crate::fold::{Counters, Fold, FoldError, Met};
 use crate::history::History;
 use crate::intake::{Intake, IntakeCounts, IntakeError};
 use crate::logs::Logs;
@@ -38,7 +38,7 @@ pub struct NodeOptions {
     pub disk: Disk,
     pub clock: Clock,
     pub sink: Sink,
-    /// Bytes that may wait to be written before submissions are refused.
+    /// Bytes that may wait to be written; a source whose share of them is used up is refused.
     pub queue_bytes: usize,
     /// Customers kept in memory.
     pub cache_entities: usize,
@@ -123,7 +123,12 @@ pub struct NodeCounts {
     pub duplicates: AtomicU64,
     pub journal_seq: AtomicU64,
     pub views_seq: AtomicU64,
-    pub skipped: AtomicU64,
+    /// Since this start: inputs that counted and that nothing recognises when they come again.
+    pub at_least_once: AtomicU64,
+    /// Since this start: inputs on which the fold failed.
+    pub poisoned: AtomicU64,
+    /// Since this start: steps that were folded again because of them.
+    pub refolded: AtomicU64,
 }
 
 /// An open store with its threads. Dropping it stops them in order and settles the files.
@@ -336,19 +341,27 @@ impl Node {
         Ok(IntakeRecord { header, body }.encode())
     }
 
-    /// Makes records durable; `answer` is called once, with the end of it.
+    /// Whether [`Node::submit`] would take about so many bytes from a source now: refusing before anything is read
+    /// costs little.
+    pub fn admit(&self, source: &str, bytes: usize) -> Result<(), IntakeError> {
+        self.intake().admit(source, bytes)
+    }
+
+    /// Makes a source's records durable; `answer` is called once, with the end of it. Of several submissions of one
+    /// source the earlier counts before the later.
     pub fn submit(
         &self,
+        source: &str,
         records: Vec<Vec<u8>>,
         answer: impl FnOnce(Result<(), IntakeError>) + Send + 'static,
     ) {
-        self.intake().submit(records, answer);
+        self.intake().submit(source, records, answer);
     }
 
-    /// [`Node::submit`], waiting for the answer.
-    pub fn submit_and_wait(&self, records: Vec<Vec<u8>>) -> Result<(), NodeError> {
+    /// [`Node::submit`], waiting for room and for the answer.
+    pub fn submit_and_wait(&self, source: &str, records: Vec<Vec<u8>>) -> Result<(), NodeError> {
         let (answer, answered) = bounded(1);
-        self.submit(records, move |result| drop(answer.send(result)));
+        self.intake().submit_patiently(source, records, move |result| drop(answer.send(result)));
         Ok(answered.recv().map_err(|_| NodeError::Closing)??)
     }
 
@@ -775,10 +788,18 @@ impl Partition {
 
     fn count(&self) {
         let Counters { applied, duplicates, applied_to } = self.fold.counters();
-        self.counts.applied.store(applied, Ordering::Relaxed);
-        self.counts.duplicates.store(duplicates, Ordering::Relaxed);
-        self.counts.applied_to.store(applied_to, Ordering::Relaxed);
-        self.counts.journal_seq.store(self.journal.next_seq() - 1, Ordering::Relaxed);
+        let Met { at_least_once, poisoned, refolded } = self.fold.met();
+        for (count, value) in [
+            (&self.counts.applied, applied),
+            (&self.counts.duplicates, duplicates),
+            (&self.counts.applied_to, applied_to),
+            (&self.counts.at_least_once, at_least_once),
+            (&self.counts.poisoned, poisoned),
+            (&self.counts.refolded, refolded),
+            (&self.counts.journal_seq, self.journal.next_seq() - 1),
+        ] {
+            count.store(value, Ordering::Relaxed);
+        }
     }
 
     fn tell_drained(&mut self) {

@@ -7,6 +7,8 @@
 mod backup;
 #[path = "runtime/doctor.rs"]
 mod doctor;
+#[path = "runtime/duplicates.rs"]
+mod duplicates;
 #[path = "runtime/erasure.rs"]
 mod erasure;
 #[path = "runtime/fold.rs"]
@@ -19,5 +21,9 @@ mod identity;
 mod mailbox;
 #[path = "runtime/node.rs"]
 mod node;
+#[path = "runtime/overload.rs"]
+mod overload;
+#[path = "runtime/poison.rs"]
+mod poison;
 #[path = "runtime/support.rs"]
 mod support;

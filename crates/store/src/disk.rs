@@ -148,6 +148,8 @@ pub mod faults {
         WritesFrom { nth: u64, errno: i32 },
         /// The n-th sync fails with this errno.
         Sync { nth: u64, errno: i32 },
+        /// Every sync from the n-th on takes so many milliseconds: a disk under somebody else's load.
+        SlowSyncs { nth: u64, millis: u64 },
     }
 
     /// A disk that fails as told, and remembers what was not synced so that it can be dropped.
@@ -171,17 +173,19 @@ pub mod faults {
             Plan { fault: Mutex::new(fault), ..Plan::default() }
         }
 
-        /// `INYEON_FAULT=write:17:5` (kind `write`, `writes_from` or `sync`, number, errno).
+        /// `INYEON_FAULT=write:17:5` (kind `write`, `writes_from` or `sync`, number, errno), or
+        /// `INYEON_FAULT=slow_syncs:1:20` (number, milliseconds).
         pub fn from_environment() -> Option<Self> {
             let text = std::env::var("INYEON_FAULT").ok()?;
             let mut parts = text.split(':');
             let kind = parts.next()?;
             let nth = parts.next()?.parse().ok()?;
-            let errno = parts.next()?.parse().ok()?;
+            let errno: i32 = parts.next()?.parse().ok()?;
             let fault = match kind {
                 "write" => Fault::Write { nth, errno },
                 "writes_from" => Fault::WritesFrom { nth, errno },
                 "sync" => Fault::Sync { nth, errno },
+                "slow_syncs" => Fault::SlowSyncs { nth, millis: errno.try_into().ok()? },
                 _ => return None,
             };
             Some(Plan::new(Some(fault)))
@@ -220,8 +224,13 @@ pub mod faults {
 
         pub(super) fn before_sync(&self) -> io::Result<()> {
             let n = self.syncs.fetch_add(1, Ordering::SeqCst) + 1;
-            match *self.fault.lock().expect("no panic while held") {
+            let fault = *self.fault.lock().expect("no panic while held");
+            match fault {
                 Some(Fault::Sync { nth, errno }) if nth == n => Err(io::Error::from_raw_os_error(errno)),
+                Some(Fault::SlowSyncs { nth, millis }) if n >= nth => {
+                    std::thread::sleep(std::time::Duration::from_millis(millis));
+                    Ok(())
+                }
                 _ => Ok(()),
             }
         }

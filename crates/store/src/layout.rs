@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::disk::Disk;
 use crate::keys::{KeyError, Keys};
 use crate::log::{LogError, LogOptions, LogWriter};
-use crate::state::{State, StateError};
+use crate::state::{CACHE_BYTES_DEFAULT, State, StateError};
 
 /// The paths of a store.
 #[derive(Clone, Debug)]
@@ -92,13 +92,26 @@ pub struct StoreFormat {
 
 const FORMAT: u32 = 1;
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct StoreOptions {
     pub log: LogOptions,
     /// The wrapping key; without it the file beside the store is used, and made with a new store.
     pub master_key: Option<[u8; 32]>,
     /// The format of the snapshots that the caller checkpoints.
     pub snapshots: u32,
+    /// How much of the messages seen, identifiers and checkpoints is kept in memory; all of them are on disk.
+    pub cache_bytes: u64,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        StoreOptions {
+            log: LogOptions::default(),
+            master_key: None,
+            snapshots: 0,
+            cache_bytes: CACHE_BYTES_DEFAULT,
+        }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -154,6 +167,7 @@ pub struct Store {
     /// What opening found and mended, in words for an operator.
     pub notes: Vec<String>,
     snapshots: u32,
+    cache_bytes: u64,
     /// Holds the directory's lock; whoever takes the store apart must keep it.
     pub lock: File,
 }
@@ -185,7 +199,7 @@ impl Store {
             }
         }
         let journal_end = journal.writer.next_seq() - 1;
-        let opened = State::open(&layout.state(), journal_end, options.snapshots)?;
+        let opened = State::open_with(&layout.state(), journal_end, options.snapshots, options.cache_bytes)?;
         if let Some(why) = opened.dropped {
             notes.push(format!("state cache: dropped and to be folded again ({why})"));
         }
@@ -199,6 +213,7 @@ impl Store {
             state_seq: opened.journal_seq,
             notes,
             snapshots: options.snapshots,
+            cache_bytes: options.cache_bytes,
             lock,
         })
     }
@@ -206,12 +221,25 @@ impl Store {
     /// Drops the state cache: everything in it is to be folded again.
     pub fn reset_state(self) -> Result<Store, OpenStoreError> {
         let path = self.layout.state();
-        let Store { layout, description, keys, intake, journal, state, notes, lock, snapshots, .. } = self;
+        let Store { layout, description, keys, intake, journal, state, notes, lock, .. } = self;
+        let Store { snapshots, cache_bytes, .. } = self;
         drop(state);
         fs::remove_dir_all(&path).map_err(io_error("remove", &path))?;
-        let opened = State::open(&path, journal.next_seq() - 1, snapshots)?;
+        let opened = State::open_with(&path, journal.next_seq() - 1, snapshots, cache_bytes)?;
         let (state, state_seq) = (opened.state, opened.journal_seq);
-        Ok(Store { layout, description, keys, intake, journal, state, state_seq, notes, lock, snapshots })
+        Ok(Store {
+            layout,
+            description,
+            keys,
+            intake,
+            journal,
+            state,
+            state_seq,
+            notes,
+            snapshots,
+            cache_bytes,
+            lock,
+        })
     }
 }
 

@@ -21,7 +21,7 @@ pub use log::{
     CommitError, Damage, DamageKind, Durable, Frame, LogError, LogOptions, LogReader, LogWriter, Opened,
     SegmentInfo, copy_sound_frames, scan_segment,
 };
-pub use state::{Checkpoint, IdentityRow, State, StateError, StateOpened};
+pub use state::{CACHE_BYTES_DEFAULT, Checkpoint, IdentityRow, State, StateError, StateOpened};
 
 /// Kills the process here when `INYEON_KILL_AT` names this point, on its n-th passing (`name:n`). A no-op
 /// without the `faults` feature.

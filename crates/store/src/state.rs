@@ -97,6 +97,9 @@ pub struct StateOpened {
     pub dropped: Option<String>,
 }
 
+/// What of the cache's files is kept in memory unless told otherwise: messages seen, identifiers, checkpoints.
+pub const CACHE_BYTES_DEFAULT: u64 = 96 << 20;
+
 const META_KEY: &str = "checkpoint";
 
 /// Filters and indexes in parts: most lookups are of keys that are not there, and one filter of megabytes for a
@@ -117,6 +120,16 @@ impl State {
     /// Opens the cache; one that cannot be read, is inconsistent, lies past the journal's end or holds snapshots of
     /// another format than `snapshots` is dropped.
     pub fn open(path: &Path, journal_end: u64, snapshots: u32) -> Result<StateOpened, StateError> {
+        Self::open_with(path, journal_end, snapshots, CACHE_BYTES_DEFAULT)
+    }
+
+    /// [`State::open`], keeping up to about `cache_bytes` of what was read in memory.
+    pub fn open_with(
+        path: &Path,
+        journal_end: u64,
+        snapshots: u32,
+        cache_bytes: u64,
+    ) -> Result<StateOpened, StateError> {
         let mut dropped = None;
         if path.exists() {
             // On some damages to its files the key-value store panics, or asks for so much memory that the process
@@ -125,7 +138,7 @@ impl State {
             let opened = if count_try(&tries) > 2 {
                 Err("opening it ended the process twice".to_owned())
             } else {
-                catch_unwind(|| Self::try_open(path, journal_end, snapshots))
+                catch_unwind(|| Self::try_open(path, journal_end, snapshots, cache_bytes))
                     .unwrap_or_else(|_| Err("it is damaged".to_owned()))
             };
             let _ = std::fs::remove_file(&tries);
@@ -136,16 +149,16 @@ impl State {
             std::fs::remove_dir_all(path)
                 .map_err(|source| StateError::Drop { path: path.to_owned(), source })?;
         }
-        let state = Self::create(path, snapshots)
+        let state = Self::create(path, snapshots, cache_bytes)
             .map_err(|source| StateError::Cache { path: path.to_owned(), source })?;
         Ok(StateOpened { state, journal_seq: 0, dropped })
     }
 
-    fn create(path: &Path, snapshots: u32) -> fjall::Result<State> {
+    fn create(path: &Path, snapshots: u32, cache_bytes: u64) -> fjall::Result<State> {
         // Two workers: the machine has other work. The logs are synced; this cache is, at each checkpoint.
         let db = Database::builder(path)
             .worker_threads(1)
-            .cache_size(96 << 20)
+            .cache_size(cache_bytes)
             .manual_journal_persist(true)
             .open()?;
         let keyspace = |name: &str| db.keyspace(name, keyspace_options);
@@ -168,8 +181,13 @@ impl State {
         })
     }
 
-    fn try_open(path: &Path, journal_end: u64, snapshots: u32) -> Result<(State, u64), String> {
-        let state = Self::create(path, snapshots).map_err(|e| e.to_string())?;
+    fn try_open(
+        path: &Path,
+        journal_end: u64,
+        snapshots: u32,
+        cache_bytes: u64,
+    ) -> Result<(State, u64), String> {
+        let state = Self::create(path, snapshots, cache_bytes).map_err(|e| e.to_string())?;
         let Some(meta) = state.meta.get(META_KEY).map_err(|e| e.to_string())? else {
             // Only an empty cache has no position.
             for keyspace in state.folded() {

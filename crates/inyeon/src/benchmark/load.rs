@@ -22,6 +22,8 @@ pub(super) struct Plan {
     pub(super) duration: Duration,
     /// Requests a second over all connections; as many as go where `None`.
     pub(super) rate: Option<f64>,
+    /// Every so many requests is one on which the fold of a build with faults fails.
+    pub(super) poison_every: Option<u64>,
 }
 
 /// What came of it.
@@ -51,32 +53,44 @@ impl Outcome {
     }
 }
 
-/// Sends by the plan on a thread of its own and waits for the end.
+/// Sends by the plan on this thread and waits for the end.
 pub(super) fn run(plan: &Plan) -> std::io::Result<Outcome> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let numbers = Arc::new(AtomicU64::new(rand::random::<u32>() as u64 * 1_000_000_000));
-        let stop = Arc::new(AtomicBool::new(false));
-        let begun = Instant::now();
-        let mut tasks = Vec::new();
-        for connection in 0..plan.connections {
-            let (plan, numbers, stop) = (plan.clone(), numbers.clone(), stop.clone());
-            tasks.push(tokio::spawn(async move { connect(&plan, connection, &numbers, &stop, begun).await }));
-        }
-        tokio::time::sleep(plan.duration).await;
-        stop.store(true, Ordering::Relaxed);
-        let mut all = Outcome::default();
-        for task in tasks {
-            let one = task.await.map_err(std::io::Error::other)??;
-            all.events += one.events;
-            all.requests += one.requests;
-            all.refused += one.refused;
-            all.latencies.extend(one.latencies);
-        }
-        all.seconds = begun.elapsed().as_secs_f64();
-        all.latencies.sort_unstable();
-        Ok(all)
+    runtime.block_on(send(plan))
+}
+
+/// Sends by two plans at once, each on a thread of its own: what one waits for is not the other's client.
+pub(super) fn run_both(one: &Plan, other: &Plan) -> std::io::Result<(Outcome, Outcome)> {
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| run(other));
+        let one = run(one)?;
+        let other = other.join().map_err(|_| std::io::Error::other("the load ended with a panic"))??;
+        Ok((one, other))
     })
+}
+
+async fn send(plan: &Plan) -> std::io::Result<Outcome> {
+    let numbers = Arc::new(AtomicU64::new(rand::random::<u32>() as u64 * 1_000_000_000));
+    let stop = Arc::new(AtomicBool::new(false));
+    let begun = Instant::now();
+    let mut tasks = Vec::new();
+    for connection in 0..plan.connections {
+        let (plan, numbers, stop) = (plan.clone(), numbers.clone(), stop.clone());
+        tasks.push(tokio::spawn(async move { connect(&plan, connection, &numbers, &stop, begun).await }));
+    }
+    tokio::time::sleep(plan.duration).await;
+    stop.store(true, Ordering::Relaxed);
+    let mut all = Outcome::default();
+    for task in tasks {
+        let one = task.await.map_err(std::io::Error::other)??;
+        all.events += one.events;
+        all.requests += one.requests;
+        all.refused += one.refused;
+        all.latencies.extend(one.latencies);
+    }
+    all.seconds = begun.elapsed().as_secs_f64();
+    all.latencies.sort_unstable();
+    Ok(all)
 }
 
 /// A request whose ids are written anew for each sending, in place.
@@ -87,9 +101,12 @@ struct Template {
 }
 
 const ID_DIGITS: usize = 20;
+const EVENT: &str = "Product Viewed";
+/// On which the fold of a build with faults fails.
+const POISON: &str = "inyeon.fault.panic";
 
 impl Template {
-    fn new(plan: &Plan) -> Self {
+    fn new(plan: &Plan, event: &str) -> Self {
         let mut body = Vec::new();
         let mut ids = Vec::new();
         if plan.batch > 1 {
@@ -100,7 +117,8 @@ impl Template {
                 body.push(b',');
             }
             let begin = body.len();
-            body.extend_from_slice(b"{\"type\":\"track\",\"event\":\"Product Viewed\",\"messageId\":\"");
+            let head = format!("{{\"type\":\"track\",\"event\":\"{event}\",\"messageId\":\"");
+            body.extend_from_slice(head.as_bytes());
             let message = body.len();
             body.extend_from_slice(&[b'0'; ID_DIGITS]);
             body.extend_from_slice(b"\",\"userId\":\"user-");
@@ -134,8 +152,8 @@ impl Template {
         Template { bytes, ids: ids.into_iter().map(|(m, u)| (m + head, u + head)).collect() }
     }
 
-    fn number(&mut self, numbers: &AtomicU64, users: u64) {
-        let first = numbers.fetch_add(self.ids.len() as u64, Ordering::Relaxed);
+    /// Writes the ids of the events from `first` on.
+    fn number(&mut self, first: u64, users: u64) {
         for (n, (message, user)) in self.ids.iter().enumerate() {
             let id = first + n as u64;
             write_digits(&mut self.bytes[*message..*message + ID_DIGITS], id);
@@ -162,7 +180,7 @@ async fn connect(
 ) -> std::io::Result<Outcome> {
     let mut stream = TcpStream::connect(plan.address).await?;
     stream.set_nodelay(true)?;
-    let mut template = Template::new(plan);
+    let (mut sound, mut poison) = (Template::new(plan, EVENT), Template::new(plan, POISON));
     let mut outcome = Outcome::default();
     let mut answer = vec![0; 64 << 10];
     let pace = plan.rate.map(|rate| Duration::from_secs_f64(plan.connections as f64 / rate));
@@ -172,7 +190,11 @@ async fn connect(
             tokio::time::sleep_until(next.into()).await;
             next += pace;
         }
-        template.number(numbers, plan.users);
+        let batch = plan.batch as u64;
+        let first = numbers.fetch_add(batch, Ordering::Relaxed);
+        let is_poison = plan.poison_every.is_some_and(|every| (first / batch).is_multiple_of(every));
+        let template = if is_poison { &mut poison } else { &mut sound };
+        template.number(first, plan.users);
         let sent = Instant::now();
         stream.write_all(&template.bytes).await?;
         let ok = read_answer(&mut stream, &mut answer).await?;

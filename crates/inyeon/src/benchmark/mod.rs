@@ -1,7 +1,9 @@
 //! `inyeon benchmark intake`: what is accepted and what is drained, beside two limits that are measured in the same
 //! run: a server that parses and answers without storing, and a bare append with the same syncs.
 
+mod fair;
 mod load;
+mod poison;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,6 +24,7 @@ use crate::dialect::segment::{self, Batch, Outer};
 use crate::error::{Failure, Kind};
 use crate::http;
 use crate::i18n::Messages;
+use crate::ops::{self, Op};
 use crate::serve::Server;
 use load::{Outcome, Plan};
 
@@ -58,6 +61,10 @@ enum Part {
     Views,
     // What sealing with the subjects' keys costs.
     Sealing,
+    // A small source beside one that sends without end.
+    Fair,
+    // A source beside one of whose events a thousandth makes the fold fail; needs a build with faults.
+    Poison,
 }
 
 pub fn run(global: &Global, args: &BenchmarkArgs, messages: &Messages) -> Result<(), Failure> {
@@ -77,6 +84,7 @@ pub fn run(global: &Global, args: &BenchmarkArgs, messages: &Messages) -> Result
             users,
             duration: Duration::from_secs(seconds),
             rate: None,
+            poison_every: None,
         },
         only: only.clone(),
         quiet: global.quiet || global.json,
@@ -149,6 +157,12 @@ impl Intake<'_> {
         if wanted(Part::Sealing) {
             self.say("sealing");
             figures.insert("sealing".to_owned(), self.sealing()?);
+        }
+        if wanted(Part::Fair) {
+            figures.insert("fair".to_owned(), self.fair()?);
+        }
+        if wanted(Part::Poison) {
+            figures.insert("poison".to_owned(), self.poison()?);
         }
         Ok(Value::Object(figures))
     }
@@ -238,7 +252,12 @@ impl Intake<'_> {
     }
 
     fn server(&self, name: &str) -> Result<Server, Failure> {
-        let options = NodeOptions { store: store_options()?, sink: Sink::Inbox, ..NodeOptions::default() };
+        self.server_with(name, NodeOptions::default().queue_bytes)
+    }
+
+    fn server_with(&self, name: &str, queue_bytes: usize) -> Result<Server, Failure> {
+        let options =
+            NodeOptions { store: store_options()?, sink: Sink::Inbox, queue_bytes, ..NodeOptions::default() };
         Server::start(&self.dir.join(name), "127.0.0.1:0", Some(&self.plan.write_key), options)
     }
 
@@ -389,6 +408,19 @@ fn lag_of(node: &Arc<Node>) -> Result<f64, Failure> {
     let begun = Instant::now();
     node.drain()?;
     Ok(begun.elapsed().as_secs_f64())
+}
+
+/// A new source of a server; its write key.
+fn new_source(server: &Server, name: &str) -> Result<String, Failure> {
+    let made = ops::run(&server.app.node, Op::KeyCreate { name: name.to_owned() })?;
+    server.app.reload()?;
+    Ok(made["write_key"].as_str().unwrap_or_default().to_owned())
+}
+
+/// The middle one of some figures.
+fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 /// Resident memory of this process, client and all.

@@ -37,6 +37,11 @@ pub fn structured<'a>(
 
 /// Parses one event in structured mode.
 pub fn parse(raw: &str, received_at: Time) -> Parsed<'_> {
+    parse_within(raw, received_at, EVENT_BYTES_MAX)
+}
+
+/// [`parse`] with a limit of its own.
+pub fn parse_within(raw: &str, received_at: Time, limit: usize) -> Parsed<'_> {
     let refuse = |code, detail: String, message_id: Option<String>| {
         Parsed::Refused(Refused { code, detail, subject: None, message_id, raw })
     };
@@ -47,8 +52,8 @@ pub fn parse(raw: &str, received_at: Time) -> Parsed<'_> {
             return refuse(code, error.to_string(), None);
         }
     };
-    if raw.len() > EVENT_BYTES_MAX {
-        let detail = format!("{} bytes; the limit is {EVENT_BYTES_MAX}", raw.len());
+    if raw.len() > limit {
+        let detail = format!("{} bytes; the limit is {limit}", raw.len());
         return refuse(Code::EventTooLarge, detail, None);
     }
     let text = |name: &str| attributes.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());

@@ -81,6 +81,51 @@ pub struct Origin<'a> {
     pub received_at: Time,
 }
 
+/// The words in which one line of a file speaks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Shape {
+    Segment,
+    /// Structured mode.
+    CloudEvents,
+}
+
+impl Shape {
+    /// A CloudEvents event names the version of its specification; a Segment call has no such member.
+    fn of(raw: &str) -> Shape {
+        #[derive(serde::Deserialize)]
+        struct Head<'a> {
+            #[serde(borrow, default)]
+            specversion: Option<&'a serde_json::value::RawValue>,
+        }
+        let is_cloudevent = raw.contains("\"specversion\"")
+            && serde_json::from_str::<Head<'_>>(raw).is_ok_and(|head| head.specversion.is_some());
+        if is_cloudevent { Shape::CloudEvents } else { Shape::Segment }
+    }
+}
+
+/// Parses one event of a file, of at most `limit` bytes, in any of the shapes that the HTTP intake takes. The time
+/// that it states counts as it stands; `now` is the time of one that states none.
+pub fn parse_line<'a>(
+    raw: &'a str,
+    limit: usize,
+    now: Time,
+    fresh_id: impl FnOnce() -> String,
+) -> (Shape, Parsed<'a>) {
+    let shape = Shape::of(raw);
+    let parsed = match shape {
+        Shape::CloudEvents => cloudevents::parse_within(raw, now, limit),
+        Shape::Segment => {
+            let outer = segment::Outer {
+                event_bytes_max: Some(limit),
+                times_as_stated: true,
+                ..segment::Outer::default()
+            };
+            segment::parse(raw, None, outer, now, fresh_id)
+        }
+    };
+    (shape, parsed)
+}
+
 /// Reads a text again that came to `place`, in the words of that place.
 pub fn parse_again<'a>(
     raw: &'a str,

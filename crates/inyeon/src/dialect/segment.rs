@@ -38,6 +38,8 @@ pub struct Outer<'a> {
     pub sent_at: Option<&'a str>,
     /// The largest event in bytes, where it is not [`EVENT_BYTES_MAX`]: a file's order may have a thousand lines.
     pub event_bytes_max: Option<usize>,
+    /// Whether `timestamp` counts as it stands: what lay in a file was not sent just now, so `sentAt` corrects nothing.
+    pub times_as_stated: bool,
 }
 
 impl<'a> Batch<'a> {
@@ -47,6 +49,7 @@ impl<'a> Batch<'a> {
             integrations: self.integrations.map(RawValue::get),
             sent_at: self.sent_at.as_deref(),
             event_bytes_max: None,
+            times_as_stated: false,
         }
     }
 }
@@ -190,8 +193,8 @@ fn corrected(members: &Members<'_>, outer: Outer<'_>, received_at: Time) -> Resu
     })?;
     let sent_at = members.sent_at.as_deref().or(outer.sent_at).and_then(Time::parse);
     let corrected = match sent_at {
-        Some(sent_at) => received_at.plus_micros(timestamp.since(sent_at)),
-        None => timestamp,
+        Some(sent_at) if !outer.times_as_stated => received_at.plus_micros(timestamp.since(sent_at)),
+        _ => timestamp,
     };
     Ok(corrected.clamp(Time::EARLIEST_EVENT, Time::LATEST_EVENT))
 }

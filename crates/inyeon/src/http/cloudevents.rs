@@ -7,10 +7,11 @@ use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
+use model::Time;
 use serde_json::value::RawValue;
 
+use super::intake::{SealedMany, Unread};
 use super::{App, answers, intake, refusal};
-use crate::dialect::segment::BATCH_EVENTS_MAX;
 use crate::dialect::{Origin, cloudevents};
 
 const ATTRIBUTE: &str = "ce-";
@@ -26,6 +27,7 @@ const ATTRIBUTE: &str = "ce-";
     responses(
         (status = 200, body = answers::Taken), (status = 400, body = answers::Refusal),
         (status = 401, body = answers::Refusal), (status = 413, body = answers::Refusal),
+        (status = 429, body = answers::Refusal, headers(("Retry-After" = u32))),
         (status = 503, body = answers::Refusal, headers(("Retry-After" = u32))),
     ),
 )]
@@ -41,26 +43,26 @@ pub(super) async fn take(
     let Some(source) = intake::source_of(&app, &headers, || None) else {
         return refusal(&app, &headers, StatusCode::UNAUTHORIZED, "unknown_write_key", &[]);
     };
+    if let Err(error) = app.node.admit(&source, body.as_str().len()) {
+        return intake::turned_away(&app, &headers, &error);
+    }
     let received_at = app.node.clock.now();
     let origin = Origin { source: &source, place: cloudevents::PATH, received_at };
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let media = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
     if media.eq_ignore_ascii_case("application/cloudevents-batch+json") {
-        let events: Vec<&RawValue> = match serde_json::from_str(body.as_str()) {
-            Ok(events) => events,
-            Err(error) => {
+        let read = {
+            let (app, headers, body, source) = (app.clone(), headers.clone(), body.clone(), source.clone());
+            move || read_batch(&app, &headers, &source, body.as_str(), received_at)
+        };
+        return match app.lanes.run(&source, body.as_str().len(), read).await {
+            Ok(sealed) => intake::answer_many(&app, &headers, &source, sealed).await,
+            Err(Unread::Answered(answer)) => *answer,
+            Err(Unread::Malformed(error)) => {
                 let place = cloudevents::PATH;
-                return intake::malformed(&app, &headers, body.as_str(), place, received_at, &error).await;
+                intake::malformed(&app, &headers, body.as_str(), place, received_at, &error).await
             }
         };
-        if events.len() > BATCH_EVENTS_MAX {
-            let values = [("count", events.len().to_string()), ("limit", BATCH_EVENTS_MAX.to_string())];
-            return refusal(&app, &headers, StatusCode::BAD_REQUEST, "batch_too_long", &values);
-        }
-        let many = events.iter().map(|raw| cloudevents::parse(raw.get(), received_at));
-        let sealed = intake::seal_many(&app, &headers, origin, many);
-        drop(events);
-        return intake::answer_many(&app, &headers, sealed).await;
     }
     let is_structured = media.eq_ignore_ascii_case("application/cloudevents+json");
     if !is_structured && !headers.contains_key("ce-specversion") {
@@ -77,5 +79,20 @@ pub(super) async fn take(
         let raw = cloudevents::structured(attributes, content_type, body.as_str());
         intake::seal_one(&app, origin, &cloudevents::parse(&raw, received_at))
     };
-    intake::answer_one(&app, &headers, sealed).await
+    intake::answer_one(&app, &headers, &source, sealed).await
+}
+
+/// Reads and seals a batch, without waiting for anything.
+fn read_batch(
+    app: &App,
+    headers: &HeaderMap,
+    source: &str,
+    body: &str,
+    received_at: Time,
+) -> Result<SealedMany, Unread> {
+    let events: Vec<&RawValue> = serde_json::from_str(body)?;
+    intake::check_count(app, headers, events.len())?;
+    let origin = Origin { source, place: cloudevents::PATH, received_at };
+    let many = events.iter().map(|raw| cloudevents::parse(raw.get(), received_at));
+    Ok(intake::seal_many(app, headers, origin, many))
 }

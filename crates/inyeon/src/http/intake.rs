@@ -25,7 +25,8 @@ use crate::dialect::{self, Origin, Parsed, Refused};
     security(("write_key" = [])),
     responses(
         (status = 200, body = Taken), (status = 400, body = Refusal), (status = 401, body = Refusal),
-        (status = 413, body = Refusal), (status = 503, body = Refusal, headers(("Retry-After" = u32))),
+        (status = 413, body = Refusal), (status = 429, body = Refusal, headers(("Retry-After" = u32))),
+        (status = 503, body = Refusal, headers(("Retry-After" = u32))),
     ),
 )]
 pub(super) async fn single(
@@ -41,13 +42,16 @@ pub(super) async fn single(
     let Some(source) = source_of(&app, &headers, || segment::write_key_in(body.as_str())) else {
         return refusal(&app, &headers, StatusCode::UNAUTHORIZED, "unknown_write_key", &[]);
     };
+    if let Err(error) = app.node.admit(&source, body.as_str().len()) {
+        return turned_away(&app, &headers, &error);
+    }
     let received_at = app.node.clock.now();
     let place = format!("/v1/{}", kind.name());
     let origin = Origin { source: &source, place: &place, received_at };
     let parsed = segment::parse(body.as_str(), Some(kind), Outer::default(), received_at, fresh_id);
     let sealed = seal_one(&app, origin, &parsed);
     drop(parsed);
-    answer_one(&app, &headers, sealed).await
+    answer_one(&app, &headers, &source, sealed).await
 }
 
 /// A sealed record, and whether the event was taken (its message id) or refused (code and detail).
@@ -62,11 +66,11 @@ pub(super) fn seal_one(app: &App, origin: Origin<'_>, parsed: &Parsed<'_>) -> Se
 }
 
 /// Makes one event durable and says what became of it.
-pub(super) async fn answer_one(app: &App, headers: &HeaderMap, sealed: SealedOne) -> Response {
-    let Ok((record, verdict)) = sealed else { return overloaded(app, headers, &IntakeError::Stopping) };
+pub(super) async fn answer_one(app: &App, headers: &HeaderMap, source: &str, sealed: SealedOne) -> Response {
+    let Ok((record, verdict)) = sealed else { return turned_away(app, headers, &IntakeError::Stopping) };
     app.seen.count(1, u64::from(verdict.is_err()));
-    if let Err(error) = store(app, vec![record]).await {
-        return overloaded(app, headers, &error);
+    if let Err(error) = store(app, source, vec![record]).await {
+        return turned_away(app, headers, &error);
     }
     match verdict {
         Ok(message_id) => axum::Json(Taken { success: true, message_id }).into_response(),
@@ -86,7 +90,8 @@ pub(super) async fn answer_one(app: &App, headers: &HeaderMap, sealed: SealedOne
     security(("write_key" = [])),
     responses(
         (status = 200, body = BatchTaken), (status = 400, body = Refusal), (status = 401, body = Refusal),
-        (status = 413, body = Refusal), (status = 503, body = Refusal, headers(("Retry-After" = u32))),
+        (status = 413, body = Refusal), (status = 429, body = Refusal, headers(("Retry-After" = u32))),
+        (status = 503, body = Refusal, headers(("Retry-After" = u32))),
     ),
 )]
 pub(super) async fn batch(
@@ -99,25 +104,72 @@ pub(super) async fn batch(
         Err(refused) => return refused,
     };
     let received_at = app.node.clock.now();
-    let place = "/v1/batch";
-    let parsed: Batch<'_> = match serde_json::from_str(body.as_str()) {
-        Ok(batch) => batch,
-        Err(error) => return malformed(&app, &headers, body.as_str(), place, received_at, &error).await,
+    // Those whose key is in the body share a lane.
+    let lane = source_of(&app, &headers, || None).unwrap_or_default();
+    let read = {
+        let (app, headers, body) = (app.clone(), headers.clone(), body.clone());
+        move || read_batch(&app, &headers, body.as_str(), received_at)
     };
-    let in_body = || parsed.write_key.as_ref().map(|key| key.to_string());
-    let Some(source) = source_of(&app, &headers, in_body) else {
-        return refusal(&app, &headers, StatusCode::UNAUTHORIZED, "unknown_write_key", &[]);
-    };
-    if parsed.batch.len() > BATCH_EVENTS_MAX {
-        let values = [("count", parsed.batch.len().to_string()), ("limit", BATCH_EVENTS_MAX.to_string())];
-        return refusal(&app, &headers, StatusCode::BAD_REQUEST, "batch_too_long", &values);
+    match app.lanes.run(&lane, body.as_str().len(), read).await {
+        Ok((source, sealed)) => answer_many(&app, &headers, &source, sealed).await,
+        Err(Unread::Answered(answer)) => *answer,
+        Err(Unread::Malformed(error)) => {
+            malformed(&app, &headers, body.as_str(), BATCH_PLACE, received_at, &error).await
+        }
     }
-    let origin = Origin { source: &source, place, received_at };
+}
+
+const BATCH_PLACE: &str = "/v1/batch";
+
+/// Why a batch was not read.
+pub(super) enum Unread {
+    Malformed(serde_json::Error),
+    Answered(Box<Response>),
+}
+
+impl From<serde_json::Error> for Unread {
+    fn from(error: serde_json::Error) -> Self {
+        Unread::Malformed(error)
+    }
+}
+
+impl From<Response> for Unread {
+    fn from(answer: Response) -> Self {
+        Unread::Answered(Box::new(answer))
+    }
+}
+
+/// Reads and seals a batch, without waiting for anything.
+fn read_batch(
+    app: &App,
+    headers: &HeaderMap,
+    body: &str,
+    received_at: Time,
+) -> Result<(Arc<str>, SealedMany), Unread> {
+    let parsed: Batch<'_> = serde_json::from_str(body)?;
+    let in_body = || parsed.write_key.as_ref().map(|key| key.to_string());
+    let Some(source) = source_of(app, headers, in_body) else {
+        return Err(refusal(app, headers, StatusCode::UNAUTHORIZED, "unknown_write_key", &[]).into());
+    };
+    check_count(app, headers, parsed.batch.len())?;
+    if let Err(error) = app.node.admit(&source, body.len()) {
+        return Err(turned_away(app, headers, &error).into());
+    }
+    let origin = Origin { source: &source, place: BATCH_PLACE, received_at };
     let many =
         parsed.batch.iter().map(|raw| segment::parse(raw.get(), None, parsed.outer(), received_at, fresh_id));
-    let sealed = seal_many(&app, &headers, origin, many);
-    drop(parsed);
-    answer_many(&app, &headers, sealed).await
+    let sealed = seal_many(app, headers, origin, many);
+    Ok((source, sealed))
+}
+
+/// Refuses a batch of more events than one may have.
+#[allow(clippy::result_large_err, reason = "the error is the answer itself, made once")]
+pub(super) fn check_count(app: &App, headers: &HeaderMap, count: usize) -> Result<(), Response> {
+    if count <= BATCH_EVENTS_MAX {
+        return Ok(());
+    }
+    let values = [("count", count.to_string()), ("limit", BATCH_EVENTS_MAX.to_string())];
+    Err(refusal(app, headers, StatusCode::BAD_REQUEST, "batch_too_long", &values))
 }
 
 /// The records of a batch, and what was refused of it.
@@ -142,12 +194,17 @@ pub(super) fn seal_many<'a>(
 }
 
 /// Makes a batch durable and says what was refused of it.
-pub(super) async fn answer_many(app: &App, headers: &HeaderMap, sealed: SealedMany) -> Response {
-    let Ok((records, errors)) = sealed else { return overloaded(app, headers, &IntakeError::Stopping) };
+pub(super) async fn answer_many(
+    app: &App,
+    headers: &HeaderMap,
+    source: &str,
+    sealed: SealedMany,
+) -> Response {
+    let Ok((records, errors)) = sealed else { return turned_away(app, headers, &IntakeError::Stopping) };
     let (all, rejected) = (records.len(), errors.len());
     app.seen.count(all as u64, rejected as u64);
-    if let Err(error) = store(app, records).await {
-        return overloaded(app, headers, &error);
+    if let Err(error) = store(app, source, records).await {
+        return turned_away(app, headers, &error);
     }
     axum::Json(BatchTaken { success: true, accepted: all - rejected, rejected, errors }).into_response()
 }
@@ -178,23 +235,26 @@ pub(super) async fn malformed(
         raw: body,
     });
     let sealed = seal_one(app, Origin { source: &source, place, received_at }, &refused);
-    answer_one(app, headers, sealed).await
+    answer_one(app, headers, &source, sealed).await
 }
 
-pub(super) async fn store(app: &App, records: Vec<Vec<u8>>) -> Result<(), IntakeError> {
+pub(super) async fn store(app: &App, source: &str, records: Vec<Vec<u8>>) -> Result<(), IntakeError> {
     let (answer, answered) = tokio::sync::oneshot::channel();
-    app.node.submit(records, move |result| drop(answer.send(result)));
+    app.node.submit(source, records, move |result| drop(answer.send(result)));
     answered.await.unwrap_or(Err(IntakeError::Stopping))
 }
 
-pub(super) fn overloaded(app: &App, headers: &HeaderMap, error: &IntakeError) -> Response {
-    let code = match error {
-        IntakeError::Overloaded => "overloaded",
-        IntakeError::Disk(_) => "disk",
-        IntakeError::Stopping => "stopping",
+/// The answer to a request of which nothing was kept and which may be sent again: 429 where its source sends more
+/// than its share, 503 where the store itself cannot take.
+pub(super) fn turned_away(app: &App, headers: &HeaderMap, error: &IntakeError) -> Response {
+    let (status, code) = match error {
+        IntakeError::Crowded => (StatusCode::TOO_MANY_REQUESTS, "too_many_requests"),
+        IntakeError::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
+        IntakeError::Disk(_) => (StatusCode::SERVICE_UNAVAILABLE, "disk"),
+        IntakeError::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
     };
     app.seen.turn_away();
-    let mut response = refusal(app, headers, StatusCode::SERVICE_UNAVAILABLE, code, &[]);
+    let mut response = refusal(app, headers, status, code, &[]);
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     response
 }
@@ -248,6 +308,7 @@ pub(super) fn text_within(
 }
 
 /// Bytes that are known to be UTF-8.
+#[derive(Clone)]
 pub(super) struct Text(Bytes);
 
 impl Text {

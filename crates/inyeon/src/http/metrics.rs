@@ -1,5 +1,7 @@
-//! `/metrics` in the Prometheus text format. Labels are bounded: none carries an id.
+//! `/metrics` in the Prometheus text format. Labels are bounded: none carries an id, and the only one is the source,
+//! of which there are as many as have a key, a webhook or an import.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -44,7 +46,12 @@ pub(super) async fn page(State(app): State<Arc<App>>) -> String {
         "Events refused by name and kept as dead letters.",
         get(&app.seen.refused),
     );
-    line("requests_turned_away_total", "counter", "Requests answered 503.", get(&app.seen.turned_away));
+    line(
+        "requests_turned_away_total",
+        "counter",
+        "Requests answered 429 or 503, of which nothing was kept.",
+        get(&app.seen.turned_away),
+    );
     line("intake_accepted_total", "counter", "Records made durable.", get(&intake.accepted));
     line("intake_commits_total", "counter", "Group commits of the intake log.", get(&intake.commits));
     line(
@@ -55,8 +62,44 @@ pub(super) async fn page(State(app): State<Arc<App>>) -> String {
     );
     line("applied_total", "counter", "Inputs that counted, since the store began.", get(&node.applied));
     line("duplicates_total", "counter", "Inputs recognised as sent before.", get(&node.duplicates));
+    line(
+        "at_least_once_total",
+        "counter",
+        "Inputs that counted and that nothing recognises when they come again, since this start.",
+        get(&node.at_least_once),
+    );
+    line(
+        "poisoned_total",
+        "counter",
+        "Inputs on which the fold failed, since this start.",
+        get(&node.poisoned),
+    );
+    line(
+        "refolded_total",
+        "counter",
+        "Steps that were folded again because of them, since this start.",
+        get(&node.refolded),
+    );
     line("backlog", "gauge", "Durable inputs that have not counted yet.", app.node.backlog());
     line("journal_position", "gauge", "The journal's last entry.", get(&node.journal_seq));
     line("views_position", "gauge", "The journal entry that the views reflect.", get(&node.views_seq));
+    by_source(
+        &mut text,
+        "intake_refused_total",
+        "Requests and submissions that were refused for want of room or by the disk.",
+        &intake.refused_by_source(),
+    );
     text
+}
+
+/// A counter with a sample for each source; nothing where no source has one.
+fn by_source(text: &mut String, name: &str, help: &str, counts: &BTreeMap<Arc<str>, u64>) {
+    if counts.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "# HELP inyeon_{name} {help}\n# TYPE inyeon_{name} counter");
+    for (source, count) in counts {
+        let source = source.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+        let _ = writeln!(text, "inyeon_{name}{{source=\"{source}\"}} {count}");
+    }
 }

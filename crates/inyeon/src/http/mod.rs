@@ -5,6 +5,7 @@ mod browser;
 mod cloudevents;
 mod control;
 mod intake;
+mod lanes;
 mod live;
 mod metrics;
 mod webhooks;
@@ -48,6 +49,7 @@ pub struct App {
     pub control_token: String,
     pub messages: [Messages; 2],
     pub seen: metrics::Seen,
+    pub lanes: lanes::Lanes,
     /// Places for those who follow live.
     pub readers: Arc<tokio::sync::Semaphore>,
     /// True once the server is to end.
@@ -68,6 +70,7 @@ impl App {
             control_token,
             messages: Lang::ALL.map(Messages::new),
             seen: metrics::Seen::default(),
+            lanes: lanes::Lanes::new(),
             readers: Arc::new(tokio::sync::Semaphore::new(live::READERS_MAX)),
             ending: tokio::sync::watch::Sender::new(false),
         });

@@ -46,6 +46,7 @@ pub(super) struct WebhookRefused {
     responses(
         (status = 200, body = WebhookTaken), (status = 400, body = answers::Refusal),
         (status = 401, body = answers::Refusal), (status = 404, body = answers::Refusal), (status = 413, body = answers::Refusal),
+        (status = 429, body = answers::Refusal, headers(("Retry-After" = u32))),
         (status = 503, body = answers::Refusal, headers(("Retry-After" = u32))),
     ),
 )]
@@ -67,6 +68,7 @@ pub(super) async fn signed(
     responses(
         (status = 200, body = WebhookTaken), (status = 400, body = answers::Refusal),
         (status = 401, body = answers::Refusal), (status = 404, body = answers::Refusal), (status = 413, body = answers::Refusal),
+        (status = 429, body = answers::Refusal, headers(("Retry-After" = u32))),
         (status = 503, body = answers::Refusal, headers(("Retry-After" = u32))),
     ),
 )]
@@ -102,16 +104,20 @@ async fn take(
     if !hook.trusts(secret, &header, body.as_str().as_bytes()) {
         return refusal(app, headers, StatusCode::UNAUTHORIZED, "bad_signature", &[]);
     }
+    let source = hook.source();
+    if let Err(error) = app.node.admit(&source, body.as_str().len()) {
+        return intake::turned_away(app, headers, &error);
+    }
     let taken = hook.records(&app.node, &header, body.as_str(), app.node.clock.now());
     drop(body);
     let Ok(Taken { records, verdict }) = taken else {
-        return intake::overloaded(app, headers, &runtime::IntakeError::Stopping);
+        return intake::turned_away(app, headers, &runtime::IntakeError::Stopping);
     };
     app.seen.count(records.len() as u64, u64::from(verdict.is_err()));
     if !records.is_empty()
-        && let Err(error) = intake::store(app, records).await
+        && let Err(error) = intake::store(app, &source, records).await
     {
-        return intake::overloaded(app, headers, &error);
+        return intake::turned_away(app, headers, &error);
     }
     let answer = match verdict {
         Ok(events) => WebhookTaken { success: true, events, refused: None },

@@ -58,6 +58,8 @@ pub enum BadRowReason {
     NoRule,
     /// The row has neither a user id nor another identifier.
     NoIdentifier,
+    /// The line is no event, for a reason that the HTTP intake has too.
+    Event { code: &'static str, detail: String },
 }
 
 impl BadRowReason {
@@ -78,6 +80,7 @@ impl BadRowReason {
             BadRowReason::Refused { .. } => "refused",
             BadRowReason::NoRule => "no_rule",
             BadRowReason::NoIdentifier => "missing_identifier",
+            BadRowReason::Event { code, .. } => code,
         }
     }
 }
@@ -113,6 +116,7 @@ impl fmt::Display for BadRowReason {
             }
             BadRowReason::NoRule => f.write_str("no rule of the map takes this row"),
             BadRowReason::NoIdentifier => f.write_str("neither a user id nor another identifier"),
+            BadRowReason::Event { detail, .. } => f.write_str(detail),
         }
     }
 }

@@ -84,7 +84,8 @@ pub struct ImportEvent {
     pub rank: Rank,
     /// Names it for ever, within its source: `order:<id>:placed`.
     pub key: String,
-    /// The Segment-shaped event: one JSON object, without a `messageId` (the key takes its place).
+    /// The event as one JSON object: Segment-shaped (where it has no `messageId` the key takes its place), or a
+    /// CloudEvents event.
     pub json: String,
 }
 

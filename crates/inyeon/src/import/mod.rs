@@ -1,6 +1,6 @@
-//! Importing tables: files in, a timeline of Segment-shaped events out.
+//! Importing tables and JSON lines: files in, a timeline of events out.
 //!
-//! A reader ([`olist`], [`csv_map`]) turns rows into [`ImportEvent`]s in whatever order the files have; a
+//! A reader ([`olist`], [`csv_map`], [`jsonl`]) turns rows into [`ImportEvent`]s in whatever order the files have; a
 //! [`Sorter`] puts them into the order of their own time on disk, with bounded memory. Every event has a
 //! permanent natural key, so importing the same table twice changes nothing. A row that cannot be used is
 //! handed over as a [`BadRow`] and the rest goes on; only a missing file or column, a file that cannot be
@@ -14,6 +14,8 @@ mod decimal;
 mod error;
 mod event;
 mod json;
+pub mod jsonl;
+mod lines;
 mod local_time;
 pub mod olist;
 mod progress;
@@ -23,5 +25,6 @@ mod table;
 pub use bad_row::{BadRow, BadRowReason};
 pub use error::{ErrorKind, ImportError};
 pub use event::{ImportEvent, Rank};
+pub use lines::is_standard_input;
 pub use progress::{FileSummary, Note, Progress, Sink, Summary};
 pub use sort::{Sorted, Sorter};

@@ -20,9 +20,10 @@ use jiff::civil::Date;
 
 use super::decimal::{Decimal, NumberStyle};
 use super::json::Json;
+use super::lines::{Meter, reported_name};
 use super::local_time::{self, TimeFormat, TimeReader};
 use super::progress::Feed;
-use super::table::{Dialect, Meter, Row, Rows, reported_name};
+use super::table::{Dialect, Row, Rows};
 use super::{BadRowReason, ErrorKind, ImportError, ImportEvent, Rank, Sink, Summary};
 
 /// The id of the source.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::table::Meter;
+use super::lines::Meter;
 use super::{BadRow, ImportError, ImportEvent};
 
 /// Rows between two reports of progress: often enough for a smooth bar, too rare to be felt.

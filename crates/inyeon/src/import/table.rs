@@ -4,83 +4,13 @@
 //! row (with quoted line breaks and Windows line ends), the row's own text for the dead letters, and a bound on
 //! the damage of a quote that is never closed: such a row costs one line, not the rest of the file.
 
-use std::cell::Cell;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 
+use super::lines::{LINE_KEPT, LINE_MAX, Line, Lines, Meter, as_text, without_line_end};
 use super::{BadRow, BadRowReason, ErrorKind, ImportError};
 
-/// A line longer than this is no row of a table but a file of another kind.
-const LINE_MAX: usize = 4 << 20;
-/// What is kept of such a line.
-const LINE_KEPT: usize = 64 << 10;
 /// How far a quoted field may run over line ends before its quote counts as never closed.
 const QUOTED_MAX: usize = 1 << 20;
-
-/// Counts the bytes taken from disk, over all files of an import.
-#[derive(Clone, Default)]
-pub(crate) struct Meter {
-    read: Rc<Cell<u64>>,
-    total: u64,
-}
-
-impl Meter {
-    pub(crate) fn over(files: &[&Path]) -> Result<Meter, ImportError> {
-        let mut total = 0;
-        for file in files {
-            total += std::fs::metadata(file).map_err(|error| ImportError::read(file, error))?.len();
-        }
-        Ok(Meter { read: Rc::default(), total })
-    }
-
-    pub(crate) fn bytes_read(&self) -> u64 {
-        self.read.get()
-    }
-
-    pub(crate) fn bytes_total(&self) -> u64 {
-        self.total
-    }
-}
-
-struct Metered<R> {
-    inner: R,
-    read: Rc<Cell<u64>>,
-}
-
-impl<R: Read> Read for Metered<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        self.read.set(self.read.get() + count as u64);
-        Ok(count)
-    }
-}
-
-/// Opens a file, unpacking gzip and zstd. It goes by the first bytes, not by the name: a packed file under the
-/// wrong name would otherwise come through as one long line of nonsense.
-fn open(path: &Path, meter: &Meter) -> io::Result<Box<dyn BufRead>> {
-    const GZIP: &[u8] = &[0x1f, 0x8b];
-    const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
-    let file = Metered { inner: File::open(path)?, read: Rc::clone(&meter.read) };
-    let mut file = BufReader::with_capacity(128 << 10, file);
-    let head = file.fill_buf()?;
-    Ok(if head.starts_with(GZIP) {
-        Box::new(BufReader::with_capacity(128 << 10, flate2::bufread::MultiGzDecoder::new(file)))
-    } else if head.starts_with(ZSTD) {
-        let unpacked = zstd::stream::read::Decoder::with_buffer(file)?;
-        Box::new(BufReader::with_capacity(128 << 10, unpacked))
-    } else {
-        Box::new(file)
-    })
-}
-
-/// The name a file is reported under: without its folder, and the same whether it is packed or not.
-pub(crate) fn reported_name(path: &Path) -> String {
-    let name = path.file_name().map_or_else(|| path.to_string_lossy(), |name| name.to_string_lossy());
-    let name = name.as_ref();
-    name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(name).to_owned()
-}
 
 /// How a table is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -196,8 +126,7 @@ fn push_unquoted(raw: &str, mut at: usize, out: &mut String) -> usize {
 /// The rows of one table.
 pub(crate) struct Rows {
     path: PathBuf,
-    file: String,
-    input: Box<dyn BufRead>,
+    lines: Lines,
     dialect: Dialect,
     header: Vec<String>,
     /// The line that is read next.
@@ -210,11 +139,9 @@ pub(crate) struct Rows {
 impl Rows {
     /// Opens a table and reads its header.
     pub(crate) fn open(path: &Path, dialect: Dialect, meter: &Meter) -> Result<Rows, ImportError> {
-        let input = open(path, meter).map_err(|error| ImportError::read(path, error))?;
         let mut rows = Rows {
             path: path.to_owned(),
-            file: reported_name(path),
-            input,
+            lines: Lines::open(path, meter)?,
             dialect,
             header: Vec::new(),
             line: 1,
@@ -227,7 +154,7 @@ impl Rows {
 
     /// The name the file is reported under.
     pub(crate) fn file(&self) -> &str {
-        &self.file
+        self.lines.file()
     }
 
     /// Where in a row the column of that name stands.
@@ -261,14 +188,6 @@ impl Rows {
         let unusable = |rows: &Rows, cause: &str, remedy: &str| {
             ImportError::new(ErrorKind::MissingColumn, cause, format!("{}:1", rows.path.display()), remedy)
         };
-        let head = self.input.fill_buf().map_err(|error| ImportError::read(&self.path, error))?;
-        if head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff]) {
-            return Err(unusable(self, "the file is written in UTF-16", "Save it as UTF-8 and import again"));
-        }
-        // Spreadsheets put a byte order mark before the first column's name.
-        if head.starts_with(&[0xef, 0xbb, 0xbf]) {
-            self.input.consume(3);
-        }
         let mut row = Row::default();
         match self.next_unchecked(&mut row)? {
             None => Err(unusable(self, "the file is empty", "A table begins with a line of column names")),
@@ -299,7 +218,13 @@ impl Rows {
 
     /// Leaves `row`, which was read well, out for a reason found in its fields.
     pub(crate) fn bad_row(&self, row: &Row, reason: BadRowReason) -> BadRow {
-        BadRow { file: self.file.clone(), line: row.line, reason, raw: row.raw.clone(), raw_escaped: false }
+        BadRow {
+            file: self.file().to_owned(),
+            line: row.line,
+            reason,
+            raw: row.raw.clone(),
+            raw_escaped: false,
+        }
     }
 
     fn next_unchecked(&mut self, row: &mut Row) -> Result<Option<Result<(), BadRow>>, ImportError> {
@@ -317,7 +242,8 @@ impl Rows {
         };
         if cut {
             bytes.truncate(LINE_KEPT);
-            self.skip_line()?;
+            self.lines.skip_rest(self.line)?;
+            self.line += 1;
             return Ok(Some(Err(self.unreadable(
                 row.line,
                 &bytes,
@@ -365,7 +291,7 @@ impl Rows {
 
     /// Appends the next line with its end, at most about `limit` bytes of it.
     fn read_line(&mut self, bytes: &mut Vec<u8>, limit: usize) -> Result<Line, ImportError> {
-        let before = bytes.len();
+        let from = bytes.len();
         if self.carried < self.carry.len() {
             let rest = &self.carry[self.carried..];
             let length = rest.iter().position(|&b| b == b'\n').map_or(rest.len(), |at| at + 1);
@@ -376,68 +302,20 @@ impl Rows {
                 return Ok(Line::Whole);
             }
         }
-        let allowed = limit.saturating_sub(bytes.len() - before) as u64;
-        let mut limited = (&mut self.input).take(allowed);
-        limited.read_until(b'\n', bytes).map_err(|error| self.damaged(error))?;
-        if bytes.len() == before {
-            return Ok(Line::End);
-        }
-        if bytes.last() != Some(&b'\n') && bytes.len() - before >= limit {
-            return Ok(Line::Cut);
-        }
-        self.line += 1;
-        Ok(Line::Whole)
-    }
-
-    /// Passes over the rest of a line that is too long.
-    fn skip_line(&mut self) -> Result<(), ImportError> {
-        loop {
-            let buffer = self.input.fill_buf().map_err(|error| damaged(&self.path, self.line, error))?;
-            if buffer.is_empty() {
-                break;
-            }
-            if let Some(end) = buffer.iter().position(|&b| b == b'\n') {
-                self.input.consume(end + 1);
-                break;
-            }
-            let length = buffer.len();
-            self.input.consume(length);
-        }
-        self.line += 1;
-        Ok(())
-    }
-
-    fn damaged(&self, error: io::Error) -> ImportError {
-        damaged(&self.path, self.line, error)
+        let read = self.lines.read(bytes, from, limit, self.line)?;
+        self.line += u64::from(matches!(read, Line::Whole));
+        Ok(read)
     }
 
     fn unreadable(&self, line: u64, bytes: &[u8], reason: BadRowReason) -> BadRow {
         let bytes = without_line_end(bytes);
-        let (raw, raw_escaped) = match (std::str::from_utf8(bytes), self.dialect.encoding) {
-            (Ok(text), Encoding::Utf8) => (text.to_owned(), false),
-            (_, Encoding::Utf8) => (escaped(bytes), true),
-            (_, Encoding::Latin1) => (bytes.iter().copied().map(char::from).collect(), false),
-            (_, Encoding::Windows1252) => (bytes.iter().copied().map(windows_1252).collect(), false),
+        let (raw, raw_escaped) = match self.dialect.encoding {
+            Encoding::Utf8 => as_text(bytes),
+            Encoding::Latin1 => (bytes.iter().copied().map(char::from).collect(), false),
+            Encoding::Windows1252 => (bytes.iter().copied().map(windows_1252).collect(), false),
         };
-        BadRow { file: self.file.clone(), line, reason, raw, raw_escaped }
+        BadRow { file: self.file().to_owned(), line, reason, raw, raw_escaped }
     }
-}
-
-enum Line {
-    Whole,
-    /// It goes on past the limit.
-    Cut,
-    End,
-}
-
-fn damaged(path: &Path, line: u64, error: io::Error) -> ImportError {
-    ImportError::new(
-        ErrorKind::Read,
-        "the file cannot be read or unpacked any further",
-        format!("{}:{line}", path.display()),
-        "Get the file again: it is damaged or cut short. What was read so far is recognised by its keys then",
-    )
-    .because(error)
 }
 
 /// Where in a quoted record a byte stands.
@@ -470,30 +348,6 @@ impl Quotes {
         }
         Some(self)
     }
-}
-
-fn without_line_end(bytes: &[u8]) -> &[u8] {
-    let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-    bytes.strip_suffix(b"\r").unwrap_or(bytes)
-}
-
-/// Text with each byte that is not UTF-8 as `\xNN`, and each backslash doubled so that this can be undone.
-fn escaped(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    let mut out = String::with_capacity(bytes.len() + 16);
-    for chunk in bytes.utf8_chunks() {
-        for char in chunk.valid().chars() {
-            if char == '\\' {
-                out.push('\\');
-            }
-            out.push(char);
-        }
-        for byte in chunk.invalid() {
-            // Writing into a String does not fail.
-            let _ = write!(out, "\\x{byte:02X}");
-        }
-    }
-    out
 }
 
 fn windows_1252(byte: u8) -> char {

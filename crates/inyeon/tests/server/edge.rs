@@ -181,7 +181,7 @@ fn the_server_ends_although_clients_hold_on() {
 }
 
 #[test]
-fn a_full_queue_is_answered_with_503_and_keeps_nothing_by_half() {
+fn a_queue_that_is_used_up_is_answered_with_429_and_keeps_nothing_by_half() {
     let home = Home::new();
     // Whatever waits fills the queue; what finds it empty is always taken.
     let served = Start::new(&home.dir()).args(&["--queue-bytes", "1"]).run().unwrap();
@@ -204,8 +204,8 @@ fn a_full_queue_is_answered_with_503_and_keeps_nothing_by_half() {
                         let body = json!({ "batch": batch }).to_string();
                         let reply =
                             connection.request("POST", "/v1/batch", &headers, body.as_bytes()).unwrap();
-                        if reply.status == 503 {
-                            assert!(is_hangul(&refused(&reply, 503, "overloaded")));
+                        if reply.status == 429 {
+                            assert!(is_hangul(&refused(&reply, 429, "too_many_requests")));
                             assert_eq!(reply.header("retry-after"), Some("1"));
                             turned_away.fetch_add(1, Ordering::SeqCst);
                             lost.extend((0..20).map(id));
@@ -229,18 +229,24 @@ fn a_full_queue_is_answered_with_503_and_keeps_nothing_by_half() {
     assert_eq!(found, kept);
     let metrics = metrics(&served);
     assert_eq!(metrics["inyeon_requests_turned_away_total"] as u64, turned_away.load(Ordering::SeqCst));
+    assert_eq!(
+        metrics["inyeon_intake_refused_total{source=\"trial\"}"] as u64,
+        turned_away.load(Ordering::SeqCst)
+    );
     assert_eq!(metrics["inyeon_intake_accepted_total"] as usize, kept.len());
     served.stop().in_order();
 }
 
-/// Reads `/metrics` and holds it to the text format: every sample has its help and type before it.
-fn metrics(served: &Served) -> BTreeMap<String, f64> {
+/// Reads `/metrics` and holds it to the text format: every sample has its help and type before it. A sample with a
+/// label has it in its name.
+pub(crate) fn metrics(served: &Served) -> BTreeMap<String, f64> {
     let reply = served.connect_as(None).get("/metrics").unwrap();
     assert_eq!(reply.status, 200);
     assert!(reply.header("content-type").is_some_and(|t| t.starts_with("text/plain")), "{reply:?}");
     let text = reply.text();
     assert!(text.ends_with('\n'));
     let (mut helped, mut typed, mut samples) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
+    let mut sampled = BTreeSet::new();
     let is_name = |name: &str| {
         name.starts_with("inyeon_")
             && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
@@ -257,7 +263,9 @@ fn metrics(served: &Served) -> BTreeMap<String, f64> {
                 assert!(typed.insert((*name).to_owned(), (*kind).to_owned()).is_none(), "{line}");
             }
             [name, value] => {
-                assert!(typed.contains_key(*name), "{line}");
+                let (family, label) = name.split_once('{').unwrap_or((name, "}"));
+                assert!(typed.contains_key(family) && label.ends_with('}'), "{line}");
+                sampled.insert(family.to_owned());
                 let value: f64 = value.parse().unwrap_or_else(|e| panic!("{line}: {e}"));
                 assert!(value.is_finite() && value >= 0.0, "{line}");
                 assert!(samples.insert((*name).to_owned(), value).is_none(), "{line}");
@@ -265,7 +273,7 @@ fn metrics(served: &Served) -> BTreeMap<String, f64> {
             _ => panic!("no line of the format: {line}"),
         }
     }
-    assert_eq!(samples.len(), typed.len());
+    assert_eq!(sampled.len(), typed.len());
     samples
 }
 

@@ -244,7 +244,7 @@ fn what_arrives_while_somebody_is_erased_does_not_bring_them_back() {
     let late = track(&format!("user-{CANARY}"), "Seen", at(50), &json!({ "late": CANARY }));
     let late = node.seal_event("test", TimelineId::LIVE, at(50), Dedupe::None, &late).unwrap();
     let gone = decide(&node);
-    node.submit_and_wait(vec![late]).unwrap();
+    node.submit_and_wait("test", vec![late]).unwrap();
     node.drain().unwrap();
     node.erase(id).unwrap();
     let live = look(&node);

@@ -172,7 +172,7 @@ fn an_import_is_judged_by_its_own_clock() {
                 node.seal_event("import", TimelineId(1), live, dedupe, event).unwrap()
             })
             .collect();
-        node.submit_and_wait(records).unwrap();
+        node.submit_and_wait("import", records).unwrap();
         node.drain().unwrap();
     };
     send_import(&node);

@@ -193,7 +193,7 @@ pub(crate) fn store_options() -> StoreOptions {
         // Small segments, so that a test has several.
         log: LogOptions { segment_bytes: 4096 },
         snapshots: engine::SNAPSHOT_FORMAT,
-        master_key: None,
+        ..StoreOptions::default()
     }
 }
 
@@ -220,7 +220,7 @@ pub(crate) fn send(node: &Node, clock: &ManualClock, at: Time, events: &[Event<'
             node.seal_event("test", TimelineId::LIVE, at, dedupe, event).unwrap()
         })
         .collect();
-    node.submit_and_wait(records).unwrap();
+    node.submit_and_wait("test", records).unwrap();
 }
 
 /// What a node holds: the views as text, and every customer that an input of the intake may have begun.

@@ -15,7 +15,12 @@ const ROUNDS: u64 = 60;
 const PLACE: &str = "INYEON_TEST_PLACE";
 
 fn options() -> StoreOptions {
-    StoreOptions { log: LogOptions { segment_bytes: SEGMENT }, master_key: Some([5; 32]), snapshots: 1 }
+    StoreOptions {
+        log: LogOptions { segment_bytes: SEGMENT },
+        master_key: Some([5; 32]),
+        snapshots: 1,
+        ..StoreOptions::default()
+    }
 }
 
 fn open(dir: &Path) -> Store {

@@ -13,7 +13,7 @@ use store::{
 use super::support::*;
 
 fn options() -> StoreOptions {
-    StoreOptions { log: LogOptions { segment_bytes: SEGMENT }, master_key: None, snapshots: 1 }
+    StoreOptions { log: LogOptions { segment_bytes: SEGMENT }, snapshots: 1, ..StoreOptions::default() }
 }
 
 fn open(dir: &Path) -> Result<Store, OpenStoreError> {

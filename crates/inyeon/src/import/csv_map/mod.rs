@@ -19,8 +19,9 @@ pub use self::request::Request;
 use self::request::RequestRow;
 use self::run::{Gathered, Run, Taken};
 use self::value::Source;
+use super::lines::Meter;
 use super::progress::Feed;
-use super::table::{Meter, Row, Rows};
+use super::table::{Row, Rows};
 use super::{BadRowReason, ErrorKind, ImportError, ImportEvent, Sink, Summary};
 
 /// A field that a map reads: its name, and its place among the map's fields so that a source need not look the
