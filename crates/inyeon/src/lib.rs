@@ -13,6 +13,7 @@ pub mod import_cmd;
 pub mod keys;
 pub mod maintenance;
 pub mod ops;
+pub mod plan;
 pub mod render;
 pub mod serve;
 pub mod webhook;

@@ -16,7 +16,7 @@ pub fn plain(value: &Value) -> String {
     }
 }
 
-fn or_dash(value: &Value) -> String {
+pub(crate) fn or_dash(value: &Value) -> String {
     let text = brief(plain(value));
     if text.is_empty() { "–".to_owned() } else { text }
 }
@@ -79,7 +79,7 @@ fn width(text: &str) -> usize {
 }
 
 /// Rows under a heading; the columns as wide as their widest cell, numbers to the right.
-fn table(head: &[String], rows: &[Vec<String>]) -> String {
+pub(crate) fn table(head: &[String], rows: &[Vec<String>]) -> String {
     let columns = head.len();
     let widths: Vec<usize> = (0..columns)
         .map(|c| rows.iter().map(|r| width(&r[c])).chain([width(&head[c])]).max().unwrap_or(0))
@@ -105,11 +105,11 @@ fn table(head: &[String], rows: &[Vec<String>]) -> String {
     out
 }
 
-fn heads(messages: &Messages, keys: &[&str]) -> Vec<String> {
+pub(crate) fn heads(messages: &Messages, keys: &[&str]) -> Vec<String> {
     keys.iter().map(|key| messages.get(&format!("col-{key}"))).collect()
 }
 
-fn array(value: &Value) -> &[Value] {
+pub(crate) fn array(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
@@ -424,6 +424,11 @@ pub fn tail_line(item: &Value, messages: &Messages) -> String {
             "tail-skipped",
             &[("position", plain(&item["position"])), ("reason", plain(&item["reason"]))],
         ),
+        Some("violation") => {
+            let values = ["event", "source", "sender", "detail"].map(|name| (name, or_dash(&item[name])));
+            let key = if item["blocked"] == true { "tail-blocked" } else { "tail-violation" };
+            messages.with(key, &values)
+        }
         _ => event_line(item),
     }
 }

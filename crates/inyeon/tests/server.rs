@@ -23,6 +23,8 @@ mod kill;
 mod openapi;
 #[path = "server/operations.rs"]
 mod operations;
+#[path = "server/plan.rs"]
+mod plan;
 #[path = "server/support.rs"]
 mod support;
 #[path = "server/webhooks.rs"]

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use model::codec::{CodecError, Stored};
 use model::{
     Cause, Command, Entry, Event, IntakeRecord, LogKind, Outcome, PartitionId, RecordKind, RejectedBody,
-    Sealed,
+    Sealed, ViolationBody,
 };
 use serde::Serialize;
 use store::{
@@ -537,6 +537,7 @@ impl Checkup<'_> {
             let read = match record.header.kind {
                 RecordKind::Event => Event::decode(&body).map(drop),
                 RecordKind::Rejected => RejectedBody::decode(&body).map(drop),
+                RecordKind::Violation => ViolationBody::decode(&body).map(drop),
             };
             if let Err(error) = read {
                 checkup.unreadable(&dir, seq, "body", &error.to_string());

@@ -1,6 +1,7 @@
 //! Segment's HTTP Tracking API.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use model::{Event, EventKind, Time};
@@ -161,6 +162,46 @@ pub fn parse<'a>(
         },
         client_named,
     }
+}
+
+/// How [`written`] events are read again: they were taken once, whatever their size.
+pub const WRITTEN: Outer<'_> =
+    Outer { context: None, integrations: None, sent_at: None, event_bytes_max: Some(usize::MAX) };
+
+/// An event in this dialect's words, whatever dialect it came in: read with [`WRITTEN`], it is the same event.
+pub fn written(event: &Event<'_>) -> String {
+    let mut object = Rest::default();
+    let kept = event
+        .rest
+        .as_deref()
+        .and_then(|rest| serde_json::from_str::<BTreeMap<Cow<'_, str>, &RawValue>>(rest).ok());
+    for (name, value) in kept.iter().flatten() {
+        object.add(name, value.get());
+    }
+    let text = |text: &str| serde_json::to_string(text).expect("a text serialises");
+    let named = if event.kind == EventKind::Track { "event" } else { "name" };
+    let name = Some(&event.name).filter(|name| !name.is_empty());
+    for (member, value) in [
+        ("type", Some(&Cow::Borrowed(event.kind.name()))),
+        (named, name),
+        ("userId", event.user_id.as_ref()),
+        ("anonymousId", event.anonymous_id.as_ref()),
+        ("previousId", event.previous_id.as_ref()),
+        ("groupId", event.group_id.as_ref()),
+        ("messageId", Some(&event.message_id)),
+        ("timestamp", Some(&Cow::Owned(event.timestamp.to_string()))),
+    ] {
+        if let Some(value) = value {
+            object.add(member, &text(value));
+        }
+    }
+    let parts = [("properties", &event.properties), ("traits", &event.traits), ("context", &event.context)];
+    for (member, raw) in parts {
+        if let Some(raw) = raw {
+            object.add(member, raw);
+        }
+    }
+    object.finish(None).map(Cow::into_owned).unwrap_or_default()
 }
 
 /// The traits in a context.
