@@ -15,5 +15,6 @@ pub mod maintenance;
 pub mod ops;
 pub mod plan;
 pub mod render;
+mod replay;
 pub mod serve;
 pub mod webhook;

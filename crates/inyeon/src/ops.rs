@@ -13,12 +13,12 @@ use serde_json::{Value, json};
 use views::{DeadLetterFilter, EffectFilter, GroupBy, ReportQuery};
 
 use crate::dialect::segment::{self, Outer};
-use crate::dialect::{self, Code, Origin, Parsed};
+use crate::dialect::{Code, Origin, Parsed};
 use crate::error::{Failure, Kind};
 use crate::import::csv_map::Map;
 use crate::plan::gate::{Admitted, Door, Named, admit};
-use crate::plan::{self, Document, Plan};
-use crate::webhook;
+use crate::plan::{self, Document};
+use crate::{replay, webhook};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
@@ -178,7 +178,7 @@ pub struct BadImportRow {
 /// Events that may wait to be counted before an import waits: live traffic goes first.
 const IMPORT_BACKLOG_MAX: u64 = 20_000;
 /// An order of a wholesaler may have thousands of lines.
-const IMPORTED: Outer<'_> =
+pub(crate) const IMPORTED: Outer<'_> =
     Outer { context: None, integrations: None, sent_at: None, event_bytes_max: Some(4 << 20) };
 
 impl Op {
@@ -293,7 +293,7 @@ pub fn run(node: &Node, op: Op) -> Result<Value, Failure> {
 }
 
 /// Before the name of an import, in the name under which its records are kept.
-const IMPORT_SOURCE: &str = "import:";
+pub(crate) const IMPORT_SOURCE: &str = "import:";
 
 /// The name under which an import's records are kept.
 fn import_source(name: &str) -> String {
@@ -608,10 +608,7 @@ fn replay_dead_letters(node: &Node, seqs: &[u64]) -> Result<Value, Failure> {
             }
             Item::Rejected { body, source, .. } => {
                 let origin = Origin { source: &source, place: &body.place, received_at };
-                match source.strip_prefix(IMPORT_SOURCE).filter(|_| body.code == Code::PlanViolation.name()) {
-                    Some(import) => admit_again(node, plan.as_ref(), origin, import, &body.raw)?,
-                    None => send_again(node, plan.as_ref(), origin, &body, row.seq)?,
-                }
+                replay::again(node, plan.as_ref(), origin, &body, row.seq)?
             }
             // It was sound and its fold failed: it goes in again under the same message, which was not applied.
             Item::Applied(applied) => {
@@ -634,55 +631,6 @@ fn replay_dead_letters(node: &Node, seqs: &[u64]) -> Result<Value, Failure> {
     }
     node.drain()?;
     Ok(json!({ "replayed": replayed, "still_refused": still_refused }))
-}
-
-/// The records of an event that may come in now, or why it may still not.
-type Again = Result<Vec<Vec<u8>>, String>;
-
-/// A dead letter that came by HTTP.
-fn send_again(
-    node: &Node,
-    plan: Option<&Plan>,
-    origin: Origin<'_>,
-    body: &RejectedBody<'_>,
-    seq: u64,
-) -> Result<Again, Failure> {
-    let fresh = || format!("replay-{seq}");
-    // An event that the plan blocked was understood, and is kept as it was understood.
-    let parsed = match body.code == Code::PlanViolation.name() {
-        true => segment::parse(&body.raw, None, segment::WRITTEN, origin.received_at, fresh),
-        false => dialect::parse_again(&body.raw, origin.place, origin.received_at, fresh),
-    };
-    let mut records = Vec::new();
-    let verdict = dialect::seal(node, plan, origin, &parsed, &mut records)?;
-    Ok(verdict.map(|()| records).map_err(|(_, detail)| detail))
-}
-
-/// An import's event that the plan blocked, into the import's own line of time. Its place is its natural key.
-fn admit_again(
-    node: &Node,
-    plan: Option<&Plan>,
-    origin: Origin<'_>,
-    import: &str,
-    raw: &str,
-) -> Result<Again, Failure> {
-    let name = import.to_owned();
-    let timeline = node.ask(move |fold| {
-        fold.entity(EntityId::workspace())
-            .map(|entity| entity.workspace().map(|workspace| workspace.timeline_of(&name)))
-    })??;
-    let Origin { source, place, received_at } = origin;
-    let parsed = segment::parse(raw, None, IMPORTED, received_at, || place.to_owned());
-    let event = match parsed {
-        Parsed::Event { event, .. } => event,
-        Parsed::Refused(refused) => return Ok(Err(refused.detail)),
-    };
-    let timeline = timeline.unwrap_or(TimelineId::LIVE);
-    let door = Door { source, timeline, received_at, named: Named::Permanent(place) };
-    Ok(match admit(node, plan, door, &event)? {
-        Admitted::Taken { event, violation } => Ok([event].into_iter().chain(violation).collect()),
-        Admitted::Blocked { detail, .. } => Err(detail),
-    })
 }
 
 fn create_key(node: &Node, name: &str) -> Result<Value, Failure> {

@@ -466,6 +466,36 @@ mod tests {
     }
 
     #[test]
+    fn what_is_written_is_read_as_the_same_event() {
+        let sent = Outer {
+            context: Some(r#"{"library":{"name":"sdk"}}"#),
+            integrations: Some(r#"{"All":true}"#),
+            sent_at: Some("2026-03-01T10:00:00Z"),
+            ..Outer::default()
+        };
+        for raw in [
+            r#"{"type":"track","event":"A \"b\"","userId":7,"messageId":"m","timestamp":"2026-03-01T09:00:00.000001Z",
+                "properties":{"a":1e999,"b":[null]},"context":{"ip":"::1"},"odd":{"x":1},"originalTimestamp":"no"}"#,
+            r#"{"type":"page","name":"Home","anonymousId":"d","messageId":"m"}"#,
+            r#"{"type":"identify","userId":"u","messageId":"m","traits":{"name":"김"},"integrations":{}}"#,
+            r#"{"type":"group","userId":"u","groupId":"g","messageId":"m","traits":null}"#,
+            r#"{"type":"alias","userId":"u","previousId":"p","messageId":"m"}"#,
+        ] {
+            let Parsed::Event { event, .. } = parsed(raw, sent) else { panic!("refused: {raw}") };
+            let text = written(&event);
+            let Parsed::Event { event: again, client_named } = parsed(&text, WRITTEN) else {
+                panic!("refused: {text}")
+            };
+            assert!(client_named);
+            let unordered = |rest: &Option<Cow<'_, str>>| -> serde_json::Value {
+                rest.as_deref().map_or(serde_json::Value::Null, |rest| serde_json::from_str(rest).unwrap())
+            };
+            assert_eq!(unordered(&again.rest), unordered(&event.rest), "{text}");
+            assert_eq!(Event { rest: None, ..again }, Event { rest: None, ..event }, "{text}");
+        }
+    }
+
+    #[test]
     fn each_refusal_has_its_name() {
         assert_eq!(refused(r#"{"type":"track","userId":"u","#), Code::MalformedJson);
         assert_eq!(refused(r#"[]"#), Code::WrongType);

@@ -32,6 +32,10 @@ impl Seen {
 pub(super) async fn page(State(app): State<Arc<App>>) -> String {
     let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     let (node, intake) = (app.node.counts(), app.node.intake_counts());
+    // Where the views cannot be read just now, the page is without their counts rather than without all.
+    let views = app.node.clone();
+    let totals = move || views.reader().ok()?.violation_totals().ok();
+    let violations = tokio::task::spawn_blocking(totals).await.ok().flatten();
     let mut text = String::new();
     let mut line = |name: &str, kind: &str, help: &str, value: u64| {
         let _ =
@@ -58,19 +62,12 @@ pub(super) async fn page(State(app): State<Arc<App>>) -> String {
     line("backlog", "gauge", "Durable inputs that have not counted yet.", app.node.backlog());
     line("journal_position", "gauge", "The journal's last entry.", get(&node.journal_seq));
     line("views_position", "gauge", "The journal entry that the views reflect.", get(&node.views_seq));
-    violations(app.clone(), &mut text).await;
+    if let Some((kept, blocked)) = violations {
+        let help = "Rules of the tracking plan that events broke which were taken, since the store began.";
+        line("plan_violations_kept_total", "counter", help, kept);
+        let help =
+            "Rules of the tracking plan that events broke which were refused for it, since the store began.";
+        line("plan_violations_blocked_total", "counter", help, blocked);
+    }
     text
-}
-
-/// What the views count. Where they cannot be read just now, the page is without it rather than without all.
-async fn violations(app: Arc<App>, text: &mut String) {
-    let totals = move || app.node.reader().ok()?.violation_totals().ok();
-    let Ok(Some((kept, blocked))) = tokio::task::spawn_blocking(totals).await else { return };
-    let help = "Rules of the tracking plan that events broke, since the store began.";
-    let _ = write!(
-        text,
-        "# HELP inyeon_plan_violations_total {help}\n# TYPE inyeon_plan_violations_total counter\n\
-        inyeon_plan_violations_total{{blocked=\"false\"}} {kept}\n\
-        inyeon_plan_violations_total{{blocked=\"true\"}} {blocked}\n"
-    );
 }

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use super::infer::{Inferred, Samples};
 use super::traffic::Traffic;
-use super::{Document, Plan, infer::Samples, op, purpose};
+use super::{Document, Plan, op, purpose};
 use crate::access::Access;
-use crate::cli::{self, Global, complain, print};
+use crate::cli::{self, Global, print};
 use crate::error::Failure;
 use crate::i18n::Messages;
 use crate::ops::Op;
@@ -68,7 +69,10 @@ pub fn run(global: &Global, args: PlanArgs, messages: &Messages) -> Result<(), F
         }
         PlanWhat::Check { file, days } => show(&check(global, &file, days, messages)?, checked),
         PlanWhat::Apply { file } => {
-            let plan = load(&file)?.to_json();
+            let document = load(&file)?;
+            // What is not sound makes no store.
+            Plan::compile(&document, 0)?;
+            let plan = document.to_json();
             show(&open(true)?.run(Op::PlanApply { plan })?, applied);
         }
         PlanWhat::Show => show(&open(false)?.run(Op::PlanShow)?, shown),
@@ -99,29 +103,26 @@ fn load(file: &Path) -> Result<Document, Failure> {
 fn infer(traffic: &Traffic<'_>, out: Option<&Path>, as_json: bool) -> Result<(), Failure> {
     let mut samples = Samples::default();
     traffic.each(|event| samples.take(event.kind, event.name, event.body, event.person()))?;
-    let inferred = samples.infer();
-    let events = inferred.document.events.len();
+    let Inferred { document, yaml, samples, passed_over } = samples.infer();
+    let events = document.events.len();
     let values = [
         ("events", events.to_string()),
-        ("samples", inferred.samples.to_string()),
-        ("passed", inferred.passed_over.to_string()),
+        ("samples", samples.to_string()),
+        ("passed", passed_over.to_string()),
     ];
-    match out {
-        Some(out) => {
-            std::fs::write(out, &inferred.yaml).map_err(|error| Failure::io("write", out, &error))?;
-            let answer = json!({
-                "out": out, "events": events, "samples": inferred.samples, "passed_over": inferred.passed_over,
-            });
-            let said = [&values[..], &[("out", out.display().to_string())]].concat();
-            print(&if as_json { answer.to_string() } else { traffic.messages.with("plan-inferred", &said) });
-        }
-        None if as_json => print(&pretty(&json!(inferred.document))),
-        None => {
-            print(&inferred.yaml);
-            if !traffic.quiet {
-                complain(&traffic.messages.with("plan-inferred-here", &values));
-            }
-        }
+    let said = traffic.messages.with("plan-inferred", &values);
+    let yaml = format!("# {said}\n{yaml}");
+    let Some(out) = out else {
+        print(&if as_json { pretty(&json!(document)) } else { yaml });
+        return Ok(());
+    };
+    std::fs::write(out, yaml).map_err(|error| Failure::io("write", out, &error))?;
+    if as_json {
+        let answer = json!({ "out": out, "events": events, "samples": samples, "passed_over": passed_over });
+        print(&pretty(&answer));
+    } else {
+        let next = traffic.messages.with("plan-inferred-next", &[("out", out.display().to_string())]);
+        print(&format!("{said}\n{next}"));
     }
     Ok(())
 }

@@ -54,7 +54,7 @@ fn a_set_of_values_is_repeated_only_where_many_people_share_each() {
     let colors = |n: usize| json!(["red", "green", "blue"][n % 3]);
     assert_eq!(sent(300, &colors), json!({ "type": "string", "enum": ["blue", "green", "red"] }));
     assert_eq!(sent(30, &colors), json!({ "type": "string" }), "too few to know");
-    let nullable = |n: usize| if n % 4 == 0 { Value::Null } else { colors(n) };
+    let nullable = |n: usize| if n.is_multiple_of(4) { Value::Null } else { colors(n) };
     assert_eq!(
         sent(400, &nullable),
         json!({ "type": ["string", "null"], "enum": ["blue", "green", "red", null] })
@@ -65,7 +65,7 @@ fn a_set_of_values_is_repeated_only_where_many_people_share_each() {
     assert_eq!(sent(300, &many), json!({ "type": "string" }));
     let numbers = |n: usize| json!(["010-1234-5678", "010-8765-4321"][n % 2]);
     assert_eq!(sent(300, &numbers), json!({ "type": "string" }), "a number is no word");
-    let mixed = |n: usize| if n % 2 == 0 { json!(1) } else { colors(n) };
+    let mixed = |n: usize| if n.is_multiple_of(2) { json!(1) } else { colors(n) };
     assert_eq!(sent(300, &mixed), json!({ "type": ["string", "integer"] }));
     // Many samples of one person are one person's.
     let mut one = Samples::default();

@@ -215,7 +215,7 @@ fn has_traits(kind: EventKind) -> bool {
 }
 
 /// The name under which the plan and its violations speak of an event.
-fn planned_name<'e>(kind: EventKind, name: &'e str) -> &'e str {
+fn planned_name(kind: EventKind, name: &str) -> &str {
     if kind == EventKind::Track { name } else { kind.name() }
 }
 

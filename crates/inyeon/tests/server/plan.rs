@@ -112,8 +112,8 @@ fn violations_are_kept_or_blocked_counted_once_and_survive_everything() {
     // Seven events and a dead letter; of what came again each counts, and what notes a violation never does.
     assert_eq!((&status["applied"], &status["duplicates"]), (&json!(8), &json!(15)), "{status}");
     let metrics = served.connect().get("/metrics").unwrap().text().to_owned();
-    assert!(metrics.contains("inyeon_plan_violations_total{blocked=\"true\"} 1"), "{metrics}");
-    assert!(metrics.contains("inyeon_plan_violations_total{blocked=\"false\"} 3"), "{metrics}");
+    assert!(metrics.contains("inyeon_plan_violations_blocked_total 1"), "{metrics}");
+    assert!(metrics.contains("inyeon_plan_violations_kept_total 3"), "{metrics}");
     let tail = home.run(&["tail", "--all", "--once", "--type", "violation"]);
     assert_eq!(tail.stdout.lines().count(), 3, "{tail:?}");
     // It is in the log, and the counts are made of it again.
