@@ -128,13 +128,23 @@ fn violations_are_kept_or_blocked_counted_once_and_survive_everything() {
         assert_eq!(counted(&home), expected, "folded again without {cache}");
     }
     assert_eq!(home.json(&["status"])["applied"], 8);
-    assert_eq!(home.json(&["doctor"])["problems"].as_array().map_or(0, Vec::len), 0);
+    assert_eq!(home.run(&["doctor"]).code, Some(0));
+    let backup = home.path("backup").to_str().unwrap().to_owned();
+    home.json(&["backup", "create", &backup]);
+    let restored = Home::new();
+    fs::copy(home.path("store.key"), restored.path("store.key")).unwrap();
+    restored.json(&["backup", "restore", &backup]);
+    assert_eq!(counted(&restored), expected);
+    assert_eq!(restored.json(&["plan", "show"])["version"], 1);
     let served = home.serve();
     send(&served, &batch);
     assert_eq!(counted(&home), expected, "what came before the kill is recognised");
-    // What is known of a person goes with them.
-    home.json(&["profile", "erase", "c-1", "--yes"]);
     served.stop().in_order();
+    // What is sealed with a person's key goes with them, and what is left is sound.
+    home.json(&["profile", "erase", "c-1", "--yes"]);
+    fs::remove_dir_all(home.dir().join("views")).unwrap();
+    assert_eq!(counted(&home), Vec::<Value>::new());
+    assert_eq!(home.run(&["doctor"]).code, Some(0));
 }
 
 #[test]
