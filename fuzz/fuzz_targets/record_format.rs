@@ -6,7 +6,9 @@ use std::sync::OnceLock;
 
 use libfuzzer_sys::fuzz_target;
 use model::codec::Stored;
-use model::{Command, Entry, Event, IntakeRecord, LogKind, Outcome, PartitionId, RejectedBody};
+use model::{
+    Command, Entry, Event, IntakeRecord, LogKind, Outcome, PartitionId, RejectedBody, ViolationBody,
+};
 
 /// What reads also writes, and reads the same again.
 fn round_trip<'a, T: Stored<'a> + PartialEq + std::fmt::Debug>(bytes: &'a [u8], again: &'a mut Vec<u8>) {
@@ -41,6 +43,7 @@ fuzz_target!(|bytes: &[u8]| {
         3 => round_trip::<Event<'_>>(bytes, &mut again),
         4 => round_trip::<RejectedBody<'_>>(bytes, &mut again),
         5 => round_trip::<Command>(bytes, &mut again),
+        6 => round_trip::<ViolationBody<'_>>(bytes, &mut again),
         _ => {
             let log = if kind % 2 == 0 { LogKind::Intake } else { LogKind::Journal };
             let path = dir().join(format!("{:020}.seg", 1));

@@ -15,7 +15,7 @@ use crate::import::csv_map::Map;
 use crate::import_cmd::{self, Input};
 use crate::ops::{EventFilter, Op};
 use crate::webhook;
-use crate::{benchmark, demo, maintenance, render, serve};
+use crate::{benchmark, demo, maintenance, plan, render, serve};
 
 #[derive(Parser)]
 #[command(name = "inyeon", version, disable_help_subcommand = true, arg_required_else_help = true)]
@@ -52,6 +52,7 @@ pub enum Top {
     Webhooks(WebhooksArgs),
     Identity(IdentityArgs),
     Map(MapArgs),
+    Plan(plan::cmd::PlanArgs),
     Effects(EffectsArgs),
     Status,
     Doctor(maintenance::DoctorArgs),
@@ -486,6 +487,7 @@ fn run(cli: Cli, messages: &Messages) -> Result<ExitCode, Failure> {
         Top::Map(MapArgs { what: MapWhat::Check { map, sample, headers } }) => {
             show(&map_check(&map, sample.as_deref(), headers.as_deref())?, render::map_checked);
         }
+        Top::Plan(args) => plan::cmd::run(&global, args, messages)?,
         Top::Effects(EffectsArgs { what }) => match what {
             EffectsWhat::List { limit } => {
                 show(&open(false)?.run(Op::Effects { limit, skip: 0 })?, render::effects);
@@ -528,7 +530,7 @@ fn check_source(name: &str) -> Result<(), Failure> {
 }
 
 /// A date (its beginning, UTC) or an instant.
-fn date(option: &str, text: &str) -> Result<model::Time, Failure> {
+pub(crate) fn date(option: &str, text: &str) -> Result<model::Time, Failure> {
     let day: Option<jiff::civil::Date> = text.parse().ok();
     let begins = day.and_then(|day| day.to_zoned(jiff::tz::TimeZone::UTC).ok());
     model::Time::parse(text)
@@ -591,7 +593,7 @@ fn csv_line(fields: &[String]) -> Result<String, Failure> {
     Ok(String::from_utf8_lossy(&bytes).trim_end_matches('\n').to_owned())
 }
 
-fn read_text(path: &Path) -> Result<String, Failure> {
+pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(path).map_err(|error| Failure::io("read", path, &error))
 }
 

@@ -93,11 +93,21 @@ pub fn run(access: &Access, input: &Input, messages: &Messages, quiet: bool) -> 
     let sorter = collect.sorter;
     let started = access.run(Op::ImportStart { name: name.clone() })?;
     let timeline = started["timeline"].as_u64().unwrap_or_default() as u32;
-    let (appended, known) = append(access, &name, timeline, sorter, &bar, messages)?;
+    let appended = append(access, &name, timeline, sorter, &bar, messages)?;
     bar.finish_and_clear();
     let events = summary.event_count();
-    access.run(Op::ImportFinish { name: name.clone(), events, bad_rows: summary.bad_rows() })?;
-    Ok(report(&name, &summary, appended, known))
+    let bad_rows = summary.bad_rows() + appended.refused;
+    access.run(Op::ImportFinish { name: name.clone(), events, bad_rows })?;
+    Ok(report(&name, &summary, &appended))
+}
+
+/// What became of the events.
+#[derive(Default)]
+struct Appended {
+    applied: u64,
+    known: u64,
+    /// Kept as dead letters.
+    refused: u64,
 }
 
 fn append(
@@ -107,21 +117,22 @@ fn append(
     sorter: Sorter,
     bar: &ProgressBar,
     messages: &Messages,
-) -> Result<(u64, u64), Failure> {
+) -> Result<Appended, Failure> {
     let total = sorter.len();
     bar.reset();
     bar.set_length(total);
     bar.set_style(style("{msg} {bar:32} {human_pos}/{human_len} {per_sec} ETA {eta}"));
     bar.set_message(messages.get("import-applying"));
-    let (mut appended, mut known) = (0, 0);
+    let mut done = Appended::default();
     let mut items = Vec::with_capacity(BATCH);
     let mut send = |items: &mut Vec<ImportItem>| -> Result<(), Failure> {
         let count = items.len() as u64;
         if count > 0 {
             let op = Op::ImportAppend { name: name.to_owned(), timeline, items: std::mem::take(items) };
             let answer = access.run(op)?;
-            appended += answer["appended"].as_u64().unwrap_or_default();
-            known += answer["known"].as_u64().unwrap_or_default();
+            done.applied += answer["appended"].as_u64().unwrap_or_default();
+            done.known += answer["known"].as_u64().unwrap_or_default();
+            done.refused += answer["refused"].as_u64().unwrap_or_default();
             bar.inc(count);
         }
         Ok(())
@@ -135,10 +146,10 @@ fn append(
         }
     }
     send(&mut items)?;
-    Ok((appended, known))
+    Ok(done)
 }
 
-fn report(name: &str, summary: &Summary, appended: u64, known: u64) -> Value {
+fn report(name: &str, summary: &Summary, appended: &Appended) -> Value {
     let files = summary.files.iter().map(|file| {
         json!({
             "file": file.file, "rows": file.rows, "used": file.used, "skipped": file.skipped,
@@ -148,10 +159,10 @@ fn report(name: &str, summary: &Summary, appended: u64, known: u64) -> Value {
     json!({
         "import": name,
         "rows": summary.rows(),
-        "bad_rows": summary.bad_rows(),
+        "bad_rows": summary.bad_rows() + appended.refused,
         "events": summary.event_count(),
-        "applied": appended,
-        "known_before": known,
+        "applied": appended.applied,
+        "known_before": appended.known,
         "events_by_name": summary.events,
         "files": files.collect::<Vec<_>>(),
         "notes": summary.notes.iter().map(|n| json!({ "what": n.what, "count": n.count })).collect::<Vec<_>>(),

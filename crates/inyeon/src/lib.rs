@@ -14,6 +14,8 @@ pub mod import_cmd;
 pub mod keys;
 pub mod maintenance;
 pub mod ops;
+pub mod plan;
 pub mod render;
+mod replay;
 pub mod serve;
 pub mod webhook;

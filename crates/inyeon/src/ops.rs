@@ -10,11 +10,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use views::{DeadLetterFilter, EffectFilter, GroupBy, ReportQuery};
 
-use crate::dialect::{self, Origin, Parsed};
+use crate::dialect::{self, Code, Origin, Parsed};
 use crate::error::{Failure, Kind};
 use crate::identity::{self, IdentityOp};
 use crate::import::csv_map::Map;
-use crate::webhook;
+use crate::plan::gate::{Admitted, Door, Named, admit};
+use crate::plan::{self, Document};
+use crate::{replay, webhook};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
@@ -93,6 +95,16 @@ pub enum Op {
         events: u64,
         bad_rows: u64,
     },
+    /// Apply a tracking plan, in its JSON form.
+    PlanApply {
+        plan: String,
+    },
+    PlanShow,
+    PlanViolations {
+        source: Option<String>,
+        event: Option<String>,
+        limit: usize,
+    },
     Effects {
         limit: usize,
         skip: usize,
@@ -118,7 +130,7 @@ pub struct EventFilter {
     /// Its name, or the beginning of its name before a `*`.
     #[arg(long)]
     pub event: Option<String>,
-    /// `track`, `identify`, `page`, `screen`, `group`, `alias`, `fact` or `skipped`.
+    /// `track`, `identify`, `page`, `screen`, `group`, `alias`, `fact`, `skipped` or `violation`.
     #[arg(long = "type")]
     pub r#type: Option<String>,
     /// The user id, anonymous id or profile id that it is about.
@@ -165,10 +177,10 @@ pub struct BadImportRow {
 /// Events that may wait to be counted before an import waits: live traffic goes first.
 const IMPORT_BACKLOG_MAX: u64 = 20_000;
 /// An order of a wholesaler may have thousands of lines.
-const IMPORT_EVENT_BYTES_MAX: usize = 4 << 20;
+pub(crate) const IMPORT_EVENT_BYTES_MAX: usize = 4 << 20;
 
 impl Op {
-    /// Whether it changes who may send, and how.
+    /// Whether it changes who may send, how, and what.
     pub fn changes_senders(&self) -> bool {
         matches!(
             self,
@@ -176,6 +188,7 @@ impl Op {
                 | Op::KeyRevoke { .. }
                 | Op::WebhookConnect { .. }
                 | Op::WebhookDisconnect { .. }
+                | Op::PlanApply { .. }
         )
     }
 
@@ -191,6 +204,7 @@ impl Op {
             | Op::DeadLetters { .. }
             | Op::DeadLetterReplay { .. }
             | Op::KeyList
+            | Op::PlanViolations { .. }
             | Op::Effects { .. }
             | Op::Erase { .. } => true,
             _ => false,
@@ -247,6 +261,9 @@ pub fn run(node: &Node, op: Op) -> Result<Value, Failure> {
             node.drain()?;
             Ok(json!({ "import": name, "events": events, "bad_rows": bad_rows }))
         }
+        Op::PlanApply { plan } => plan::op::apply(node, &Document::parse(&plan, "plan")?),
+        Op::PlanShow => plan::op::show(node),
+        Op::PlanViolations { source, event, limit } => plan::op::violations(node, source, event, limit),
         Op::Effects { limit, skip } => {
             let filter = EffectFilter { limit: Some(limit), skip, ..EffectFilter::default() };
             Ok(json!(node.reader()?.effects(&filter)?))
@@ -274,9 +291,12 @@ pub fn run(node: &Node, op: Op) -> Result<Value, Failure> {
     }
 }
 
+/// Before the name of an import, in the name under which its records are kept.
+pub(crate) const IMPORT_SOURCE: &str = "import:";
+
 /// The name under which an import's records are kept.
 fn import_source(name: &str) -> String {
-    format!("import:{name}")
+    format!("{IMPORT_SOURCE}{name}")
 }
 
 fn status(node: &Node) -> Result<Value, Failure> {
@@ -465,6 +485,9 @@ fn read_page(
             Item::Skipped { intake_seq, reason, .. } if facts => push(json!({
                 "type": "skipped", "position": intake_seq, "reason": reason.to_string(),
             })),
+            Item::Violation { intake_seq, source, body, .. } if facts => {
+                push(plan::op::violation_json(intake_seq, &source, body));
+            }
             _ => {}
         })?;
         if !more {
@@ -554,6 +577,7 @@ fn dead_letters(node: &Node, limit: usize, replayed: bool) -> Result<Value, Fail
 fn replay_dead_letters(node: &Node, seqs: &[u64]) -> Result<Value, Failure> {
     let filter = DeadLetterFilter { replayed: Some(false), ..DeadLetterFilter::default() };
     let rows = node.reader()?.dead_letters(&filter)?;
+    let plan = plan::current(node)?;
     let mut log = node.history(1);
     let (mut replayed, mut still_refused) = (Vec::new(), Vec::new());
     for row in rows.into_iter().filter(|row| seqs.is_empty() || seqs.contains(&row.seq)) {
@@ -562,20 +586,16 @@ fn replay_dead_letters(node: &Node, seqs: &[u64]) -> Result<Value, Failure> {
             Item::Rejected { body, received_at, .. } if body.place.starts_with(webhook::PATH) => {
                 let name = &body.place[webhook::PATH.len()..];
                 match webhook::connected(node)?.get(name) {
-                    Some(hook) => hook.replay(node, &body.raw, received_at)?.map_err(|(_, reason)| reason),
+                    Some(hook) => hook
+                        .replay(node, plan.as_ref(), &body.raw, received_at)?
+                        .map(|events| events.records)
+                        .map_err(|refusal| refusal.reason),
                     None => Err(format!("no webhook {name} is connected")),
                 }
             }
             Item::Rejected { body, source, .. } => {
-                let fresh = || format!("replay-{}", row.seq);
-                let parsed = dialect::parse_again(&body.raw, &body.place, received_at, fresh);
-                match parsed {
-                    Parsed::Event { .. } => {
-                        let origin = Origin { source: &source, place: &body.place, received_at };
-                        Ok(vec![dialect::seal(node, origin, &parsed)?])
-                    }
-                    Parsed::Refused(refused) => Err(refused.detail),
-                }
+                let origin = Origin { source: &source, place: &body.place, received_at };
+                replay::again(node, plan.as_ref(), origin, &body, row.seq)?
             }
             // It was sound and its fold failed: it goes in again under the same message, which was not applied.
             Item::Applied(applied) => {
@@ -675,29 +695,38 @@ fn import_append(node: &Node, name: &str, timeline: u32, items: &[ImportItem]) -
     let received_at = node.clock.now();
     let hashes: Vec<DedupeHash> =
         items.iter().map(|item| node.keys.hash_message(&source, &item.key)).collect();
-    let known = node.are_permanent(hashes.clone())?;
+    let known = node.are_permanent(hashes)?;
+    let plan = plan::current(node)?;
     let mut records = Vec::with_capacity(items.len());
+    let mut appended = 0;
     let mut refused = Vec::new();
-    for ((item, hash), known) in items.iter().zip(hashes).zip(known) {
-        if known {
-            continue;
-        }
+    for (item, _) in items.iter().zip(known).filter(|(_, known)| !known) {
+        let mut refuse = |code: Code, reason: String| {
+            let (place, raw) = (item.key.clone(), item.json.clone());
+            refused.push(BadImportRow { place, code: code.name().to_owned(), reason, raw });
+        };
         let fresh = || item.key.clone();
-        match dialect::parse_line(&item.json, IMPORT_EVENT_BYTES_MAX, item.at, fresh).1 {
-            Parsed::Event { event, .. } => {
-                let timeline = TimelineId(timeline);
-                let dedupe = Dedupe::Permanent(hash);
-                records.push(node.seal_event(&source, timeline, received_at, dedupe, &event)?);
+        let event = match dialect::parse_line(&item.json, IMPORT_EVENT_BYTES_MAX, item.at, fresh).1 {
+            Parsed::Event { event, .. } => event,
+            Parsed::Refused(why) => {
+                refuse(why.code, why.detail);
+                continue;
             }
-            Parsed::Refused(why) => refused.push(BadImportRow {
-                place: item.key.clone(),
-                code: why.code.name().to_owned(),
-                reason: why.detail,
-                raw: item.json.clone(),
-            }),
+        };
+        let timeline = TimelineId(timeline);
+        let door = Door { source: &source, timeline, received_at, named: Named::Permanent(&item.key) };
+        match admit(node, plan.as_ref(), door, &event)? {
+            Admitted::Taken { event, violation } => {
+                appended += 1;
+                records.push(event);
+                records.extend(violation);
+            }
+            Admitted::Blocked { violation, detail } => {
+                records.push(violation);
+                refuse(Code::PlanViolation, detail);
+            }
         }
     }
-    let appended = records.len();
     if !records.is_empty() {
         node.submit_and_wait(&source, records)?;
     }

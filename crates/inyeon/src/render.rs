@@ -424,6 +424,11 @@ pub fn tail_line(item: &Value, messages: &Messages) -> String {
             "tail-skipped",
             &[("position", plain(&item["position"])), ("reason", plain(&item["reason"]))],
         ),
+        Some("violation") => {
+            let values = ["event", "source", "sender", "detail"].map(|name| (name, or_dash(&item[name])));
+            let key = if item["blocked"] == true { "tail-blocked" } else { "tail-violation" };
+            messages.with(key, &values)
+        }
         _ => event_line(item),
     }
 }

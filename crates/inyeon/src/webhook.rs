@@ -9,6 +9,8 @@ use crate::dialect::segment::{self, Outer};
 use crate::dialect::{Code, Parsed};
 use crate::error::{Failure, Kind};
 use crate::import::csv_map::{Map, Request};
+use crate::plan::Plan;
+use crate::plan::gate::{Admitted, Door, Named, admit};
 
 /// An order of a wholesaler may have thousands of lines.
 const EVENT_BYTES_MAX: usize = 4 << 20;
@@ -25,8 +27,30 @@ pub struct Hook {
 /// Those that are connected, by name.
 pub type Hooks = FxHashMap<String, Hook>;
 
-/// The records of a request's events, or why there are none: a stable code and the reason.
-pub type Understood = Result<Vec<Vec<u8>>, (&'static str, String)>;
+/// A request's events, or why there are none.
+pub type Understood = Result<Events, Refusal>;
+
+/// The events of a request, sealed.
+pub struct Events {
+    pub count: usize,
+    /// Theirs, and those of what they do against the tracking plan.
+    pub records: Vec<Vec<u8>>,
+}
+
+/// Why a request made no events.
+pub struct Refusal {
+    /// Stable, for programs.
+    pub code: &'static str,
+    pub reason: String,
+    /// What blocked events do against the tracking plan.
+    pub records: Vec<Vec<u8>>,
+}
+
+impl Refusal {
+    fn new(code: &'static str, reason: impl ToString) -> Self {
+        Refusal { code, reason: reason.to_string(), records: Vec::new() }
+    }
+}
 
 /// What became of a request.
 pub struct Taken {
@@ -87,15 +111,16 @@ impl Hook {
     pub fn records(
         &self,
         node: &Node,
+        plan: Option<&Plan>,
         header: &dyn Fn(&str) -> Option<String>,
         body: &str,
         received_at: Time,
     ) -> Result<Taken, NodeError> {
-        match self.events(node, header, body, received_at)? {
-            Ok(records) => Ok(Taken { verdict: Ok(records.len()), records }),
-            Err((code, reason)) => {
-                let record = self.rejected(node, header, body, received_at, code, &reason)?;
-                Ok(Taken { records: vec![record], verdict: Err((code, reason)) })
+        match self.events(node, plan, header, body, received_at)? {
+            Ok(Events { count, records }) => Ok(Taken { verdict: Ok(count), records }),
+            Err(Refusal { code, reason, mut records }) => {
+                records.push(self.rejected(node, header, body, received_at, code, &reason)?);
+                Ok(Taken { records, verdict: Err((code, reason)) })
             }
         }
     }
@@ -104,34 +129,46 @@ impl Hook {
     pub fn events(
         &self,
         node: &Node,
+        plan: Option<&Plan>,
         header: &dyn Fn(&str) -> Option<String>,
         body: &str,
         received_at: Time,
     ) -> Result<Understood, NodeError> {
         let body: Value = match serde_json::from_str(body) {
             Ok(body) => body,
-            Err(error) => return Ok(Err((Code::MalformedJson.name(), error.to_string()))),
+            Err(error) => return Ok(Err(Refusal::new(Code::MalformedJson.name(), error))),
         };
         let request = Request { body: &body, header, received_at: received_at.to_string() };
         let events = match self.map.events_of(&request) {
             Ok(events) => events,
-            Err(reason) => return Ok(Err((reason.code(), reason.to_string()))),
+            Err(reason) => return Ok(Err(Refusal::new(reason.code(), reason))),
         };
         let source = self.source();
         let outer = Outer { event_bytes_max: Some(EVENT_BYTES_MAX), ..Outer::default() };
-        let mut records = Vec::with_capacity(events.len());
+        let mut taken = Events { count: events.len(), records: Vec::with_capacity(events.len()) };
+        let mut blocked: Option<Refusal> = None;
         for event in &events {
-            match segment::parse(&event.json, None, outer, received_at, || event.key.clone()) {
-                Parsed::Event { event: parsed, .. } => {
-                    // The thing's own name: however often it is told, it counts once.
-                    let dedupe = Dedupe::Permanent(node.keys.hash_message(&source, &event.key));
-                    let live = TimelineId::LIVE;
-                    records.push(node.seal_event(&source, live, received_at, dedupe, &parsed)?);
+            let parsed = match segment::parse(&event.json, None, outer, received_at, || event.key.clone()) {
+                Parsed::Event { event, .. } => event,
+                Parsed::Refused(refused) => {
+                    return Ok(Err(Refusal::new(refused.code.name(), refused.detail)));
                 }
-                Parsed::Refused(refused) => return Ok(Err((refused.code.name(), refused.detail))),
+            };
+            // The thing's own name: however often it is told, it counts once.
+            let named = Named::Permanent(&event.key);
+            let door = Door { source: &source, timeline: TimelineId::LIVE, received_at, named };
+            match admit(node, plan, door, &parsed)? {
+                Admitted::Taken { event, violation } => {
+                    taken.records.push(event);
+                    taken.records.extend(violation);
+                }
+                Admitted::Blocked { violation, detail } => {
+                    let code = Code::PlanViolation.name();
+                    blocked.get_or_insert_with(|| Refusal::new(code, detail)).records.push(violation);
+                }
             }
         }
-        Ok(Ok(records))
+        Ok(blocked.map_or(Ok(taken), Err))
     }
 
     /// The request with the headers that the map reads, to be looked at and read again when the map is mended.
@@ -162,10 +199,16 @@ impl Hook {
     }
 
     /// Reads a kept request again, as of the time when it came.
-    pub fn replay(&self, node: &Node, raw: &str, received_at: Time) -> Result<Understood, NodeError> {
+    pub fn replay(
+        &self,
+        node: &Node,
+        plan: Option<&Plan>,
+        raw: &str,
+        received_at: Time,
+    ) -> Result<Understood, NodeError> {
         let kept: Value = serde_json::from_str(raw).unwrap_or_default();
         let header = |name: &str| kept["headers"][name].as_str().map(str::to_owned);
-        self.events(node, &header, kept["body"].as_str().unwrap_or_default(), received_at)
+        self.events(node, plan, &header, kept["body"].as_str().unwrap_or_default(), received_at)
     }
 
     /// The name under which its records are kept.

@@ -29,6 +29,8 @@ mod openapi;
 mod operations;
 #[path = "server/overload.rs"]
 mod overload;
+#[path = "server/plan.rs"]
+mod plan;
 #[path = "server/support.rs"]
 mod support;
 #[path = "server/webhooks.rs"]

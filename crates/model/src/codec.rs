@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::entry::{Command, Entry, Outcome};
 use crate::event::Event;
-use crate::intake::{IntakeRecord, RejectedBody};
+use crate::intake::{IntakeRecord, RejectedBody, ViolationBody};
 
 /// Why bytes could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -80,6 +80,7 @@ macro_rules! stored {
 stored!(IntakeRecord<'a>, "intake record");
 stored!(Event<'a>, "event");
 stored!(RejectedBody<'a>, "dead letter");
+stored!(ViolationBody<'a>, "violation");
 stored!(Entry<'a>, "journal entry");
 stored!(Command, "command");
 stored!(Vec<Outcome>, "list of outcomes");

@@ -25,6 +25,15 @@ pub enum RecordKind {
     Event,
     /// The body is a [`RejectedBody`]: kept as a dead letter.
     Rejected,
+    /// The body is a [`ViolationBody`]: what an event that came with it does against the tracking plan.
+    Violation,
+}
+
+impl RecordKind {
+    /// Whether it is an input of its own, and no note about one that stands beside it.
+    pub fn is_input(self) -> bool {
+        self != RecordKind::Violation
+    }
 }
 
 /// What is readable without a key. It holds nothing about a person.
@@ -64,4 +73,65 @@ pub struct RejectedBody<'a> {
     /// The input's own text.
     #[serde(borrow)]
     pub raw: Cow<'a, str>,
+}
+
+/// What one event does against the tracking plan. It names fields and rules, and holds none of the event's values.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ViolationBody<'a> {
+    /// The event's name (track), else the call's.
+    #[serde(borrow)]
+    pub event: Cow<'a, str>,
+    /// The version that the sender says it is of, empty where it says none.
+    #[serde(borrow)]
+    pub sender: Cow<'a, str>,
+    /// The version of the plan.
+    pub plan: u32,
+    /// Whether the event was refused for it.
+    pub blocked: bool,
+    #[serde(borrow)]
+    pub message_id: Cow<'a, str>,
+    #[serde(borrow)]
+    pub violations: Vec<Violation<'a>>,
+    /// How many more there were than are kept here.
+    pub more: u32,
+}
+
+/// One rule that does not hold at one place.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct Violation<'a> {
+    /// A JSON pointer into the event's properties or traits; `*` stands for any element of a list.
+    #[serde(borrow)]
+    pub pointer: Cow<'a, str>,
+    /// A keyword of JSON Schema (`type`, `required`), or `purpose`, `unplanned_event` or `json`.
+    #[serde(borrow)]
+    pub rule: Cow<'a, str>,
+    /// What the plan wants there.
+    #[serde(borrow)]
+    pub expected: Cow<'a, str>,
+}
+
+impl ViolationBody<'_> {
+    /// The same, borrowing nothing.
+    pub fn into_owned(self) -> ViolationBody<'static> {
+        ViolationBody {
+            event: Cow::Owned(self.event.into_owned()),
+            sender: Cow::Owned(self.sender.into_owned()),
+            plan: self.plan,
+            blocked: self.blocked,
+            message_id: Cow::Owned(self.message_id.into_owned()),
+            violations: self.violations.into_iter().map(Violation::into_owned).collect(),
+            more: self.more,
+        }
+    }
+}
+
+impl Violation<'_> {
+    /// The same, borrowing nothing.
+    pub fn into_owned(self) -> Violation<'static> {
+        Violation {
+            pointer: Cow::Owned(self.pointer.into_owned()),
+            rule: Cow::Owned(self.rule.into_owned()),
+            expected: Cow::Owned(self.expected.into_owned()),
+        }
+    }
 }

@@ -28,7 +28,7 @@ pub use fact::Fact;
 pub use id::{
     DedupeHash, EntityId, EntityKind, IdentifierHash, KeyId, LogKind, PartitionId, Position, TimelineId,
 };
-pub use intake::{Dedupe, IntakeHeader, IntakeRecord, RecordKind, RejectedBody};
+pub use intake::{Dedupe, IntakeHeader, IntakeRecord, RecordKind, RejectedBody, Violation, ViolationBody};
 pub use money::{Currency, Money};
 pub use order::{CancelledBy, FulfillmentState, OrderLine, OrderState};
 pub use profile::Profile;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use model::codec::{CodecError, Stored};
 use model::{
     Cause, Command, Dedupe, Entry, Event, IntakeRecord, LogKind, Outcome, PartitionId, RecordKind,
-    RejectedBody, Sealed,
+    RejectedBody, Sealed, ViolationBody,
 };
 use serde::Serialize;
 use store::{
@@ -542,6 +542,7 @@ impl Checkup<'_> {
             let read = match record.header.kind {
                 RecordKind::Event => Event::decode(&body).map(drop),
                 RecordKind::Rejected => RejectedBody::decode(&body).map(drop),
+                RecordKind::Violation => ViolationBody::decode(&body).map(drop),
             };
             if let Err(error) = read {
                 checkup.unreadable(&dir, seq, "body", &error.to_string());

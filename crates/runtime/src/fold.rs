@@ -17,7 +17,7 @@ use model::codec::Stored;
 use model::{
     Cause, Command, Dedupe, DedupeHash, EntityId, Entry, Event, EventKind, Fact, Identifier, IdentifierHash,
     IntakeRecord, KeyId, MailBody, MailKey, Outcome, PartitionId, Position, Profile, RecordKind,
-    RejectedBody, Signal, SkipReason, Time, TimelineId, TimerId,
+    RejectedBody, Signal, SkipReason, Time, TimelineId, TimerId, ViolationBody,
 };
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
@@ -305,7 +305,7 @@ impl Fold {
         if self.is_duplicate(dedupe)? {
             self.extend_range(seq, true);
             self.own.applied_to = seq;
-            self.own.duplicates += 1;
+            self.own.duplicates += u64::from(input.kind.is_input());
             return Ok(());
         }
         self.advance_clock(timeline, at)?;
@@ -314,7 +314,7 @@ impl Fold {
                 self.remember(dedupe, received_at);
                 self.extend_range(seq, false);
                 self.own.applied_to = seq;
-                self.own.applied += 1;
+                self.own.applied += u64::from(input.kind.is_input());
                 self.met.at_least_once +=
                     u64::from(input.kind == RecordKind::Event && dedupe == Dedupe::None);
                 let now = self.clock(timeline);
@@ -517,13 +517,14 @@ impl Fold {
             Entry::Applied { first, count, duplicates } => {
                 for offset in 0..count {
                     let intake = first + u64::from(offset);
+                    let input = self.input(intake)?;
+                    let counts = u64::from(input.kind.is_input());
                     if duplicates.binary_search(&offset).is_ok() {
-                        self.own.duplicates += 1;
+                        self.own.duplicates += counts;
                     } else {
-                        let input = self.input(intake)?;
                         self.set_clock(input.timeline, input.at);
                         self.remember(input.dedupe, input.received_at);
-                        self.own.applied += 1;
+                        self.own.applied += counts;
                         self.count_input(intake, &input, Mode::Replay(seq))?;
                     }
                     self.own.applied_to = intake;
@@ -601,15 +602,24 @@ impl Fold {
             Err(store::OpenError::Erased) => return nothing,
             Err(error) => return Ok(Counted::No(SkipReason::Unreadable(error.to_string()))),
         };
-        if kind == RecordKind::Rejected {
-            match RejectedBody::decode(&body) {
-                Ok(rejected) => {
-                    let letter = dead_letter(seq, source.clone(), received_at, &rejected);
-                    self.changes.push((counted_at, letter));
-                }
-                Err(error) => return Ok(Counted::No(SkipReason::Unreadable(error.to_string()))),
+        // What is no event touches no profile; it is only shown.
+        let shown = match kind {
+            RecordKind::Event => None,
+            RecordKind::Rejected => Some(
+                RejectedBody::decode(&body).map(|body| dead_letter(seq, source.clone(), received_at, &body)),
+            ),
+            RecordKind::Violation => Some(ViolationBody::decode(&body).map(|body| {
+                let body = Box::new(body.into_owned());
+                Change::Violation { source: source.clone(), received_at, body }
+            })),
+        };
+        match shown {
+            None => {}
+            Some(Ok(change)) => {
+                self.changes.push((counted_at, change));
+                return nothing;
             }
-            return nothing;
+            Some(Err(error)) => return Ok(Counted::No(SkipReason::Unreadable(error.to_string()))),
         }
         let event = match Event::decode(&body) {
             Ok(event) => event,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use model::codec::Stored;
 use model::{
     Cause, Dedupe, EntityId, Entry, Event, IntakeRecord, Outcome, RecordKind, RejectedBody, SkipReason, Time,
-    TimelineId,
+    TimelineId, ViolationBody,
 };
 use store::{Keys, OpenError};
 
@@ -41,6 +41,14 @@ pub enum Item {
         received_at: Time,
         body: RejectedBody<'static>,
     },
+    /// What an event beside it does against the tracking plan.
+    Violation {
+        journal_seq: u64,
+        intake_seq: u64,
+        source: String,
+        received_at: Time,
+        body: ViolationBody<'static>,
+    },
     Skipped {
         journal_seq: u64,
         intake_seq: u64,
@@ -61,6 +69,7 @@ impl Item {
             Item::Applied(applied) => applied.journal_seq,
             Item::Erased { journal_seq, .. }
             | Item::Rejected { journal_seq, .. }
+            | Item::Violation { journal_seq, .. }
             | Item::Skipped { journal_seq, .. }
             | Item::Decided { journal_seq, .. } => *journal_seq,
         }
@@ -169,6 +178,16 @@ fn read_input(keys: &Keys, record: &IntakeRecord<'_>, intake_seq: u64, journal_s
                     place: body.place.into_owned().into(),
                     raw: body.raw.into_owned().into(),
                 },
+            },
+            Err(error) => unreadable(error.to_string()),
+        },
+        RecordKind::Violation => match ViolationBody::decode(&body) {
+            Ok(body) => Item::Violation {
+                journal_seq,
+                intake_seq,
+                source: header.source.to_string(),
+                received_at: header.received_at,
+                body: body.into_owned(),
             },
             Err(error) => unreadable(error.to_string()),
         },

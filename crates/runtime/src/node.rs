@@ -18,6 +18,7 @@ use model::codec::Stored;
 use model::{
     Command, Dedupe, DedupeHash, Effect, EffectResult, EntityId, Event, Identifier, IntakeHeader,
     IntakeRecord, KeyId, Outcome, PartitionId, RecordKind, RejectedBody, Signal, Time, TimelineId,
+    ViolationBody,
 };
 use store::{
     Checkpoint, CommitError, Disk, Durable, Keys, LogReader, LogWriter, OpenStoreError, State, Store,
@@ -288,16 +289,7 @@ impl Node {
         dedupe: Dedupe,
         event: &Event<'_>,
     ) -> Result<Vec<u8>, NodeError> {
-        let key = match event.subject() {
-            Some(identifier) => self.keys.key_for(self.keys.hash_identifier(&identifier)),
-            // What is known of an order belongs to whoever placed it, and goes when they go.
-            None => match Signal::parse(&event.name, event.properties.as_deref()) {
-                Some(Ok(signal)) => {
-                    self.keys.key_for(self.keys.hash_identifier(&signal.about().identifier()))
-                }
-                _ => self.day_key(received_at),
-            },
-        };
+        let key = self.key_of(event, received_at);
         let at = if timeline.is_live() { received_at } else { event.timestamp };
         self.seal(RecordKind::Event, source, timeline, received_at, at, dedupe, key, &event.encode())
     }
@@ -317,6 +309,35 @@ impl Node {
         };
         let live = TimelineId::LIVE;
         self.seal(RecordKind::Rejected, source, live, received_at, received_at, dedupe, key, &body.encode())
+    }
+
+    /// Seals what an event does against the tracking plan, for whoever the event is about.
+    pub fn seal_violation(
+        &self,
+        source: &str,
+        received_at: Time,
+        event: &Event<'_>,
+        dedupe: Dedupe,
+        body: &ViolationBody<'_>,
+    ) -> Result<Vec<u8>, NodeError> {
+        let key = self.key_of(event, received_at);
+        // It is noticed now, whenever the event happened.
+        let live = TimelineId::LIVE;
+        self.seal(RecordKind::Violation, source, live, received_at, received_at, dedupe, key, &body.encode())
+    }
+
+    /// The key of whom an event is about.
+    fn key_of(&self, event: &Event<'_>, received_at: Time) -> KeyId {
+        match event.subject() {
+            Some(identifier) => self.keys.key_for(self.keys.hash_identifier(&identifier)),
+            // What is known of an order belongs to whoever placed it, and goes when they go.
+            None => match Signal::parse(&event.name, event.properties.as_deref()) {
+                Some(Ok(signal)) => {
+                    self.keys.key_for(self.keys.hash_identifier(&signal.about().identifier()))
+                }
+                _ => self.day_key(received_at),
+            },
+        }
     }
 
     /// The key of what names nobody: one for each day.

@@ -1,6 +1,6 @@
 //! What the views are told.
 
-use model::{EffectKey, EffectKind, EntityId, Fact, SkipReason, Time, TimelineId};
+use model::{EffectKey, EffectKind, EntityId, Fact, SkipReason, Time, TimelineId, ViolationBody};
 use serde::Serialize;
 
 use crate::wire::{self, Named, named};
@@ -31,6 +31,12 @@ pub enum Change {
         seq: u64,
         reason: SkipReason,
     },
+    /// An event does not do what the tracking plan says; it is counted.
+    Violation {
+        source: String,
+        received_at: Time,
+        body: Box<ViolationBody<'static>>,
+    },
     Effect(EffectChange),
     Clock {
         timeline: TimelineId,
@@ -50,9 +56,10 @@ impl Change {
             Change::Fact { entity, .. } | Change::Erased { entity } => *entity,
             Change::Profile(row) => row.entity,
             Change::Effect(effect) => effect.entity,
-            Change::DeadLetter { .. } | Change::Skipped { .. } | Change::Clock { .. } => {
-                EntityId::workspace()
-            }
+            Change::DeadLetter { .. }
+            | Change::Skipped { .. }
+            | Change::Violation { .. }
+            | Change::Clock { .. } => EntityId::workspace(),
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use model::{
     BreakCause, CancelledBy, EntityId, Fact, FulfillmentState, Money, OrderLine, OrderState, PromiseStatus,
-    PromiseTerms, RiskReason, SkipReason, Time, TimelineId,
+    PromiseTerms, RiskReason, SkipReason, Time, TimelineId, Violation, ViolationBody,
 };
 use rusqlite::{Connection, OptionalExtension, Params, Result, named_params, params};
 
@@ -68,6 +68,7 @@ impl<'c> Fold<'c> {
                 };
                 self.dead_letter(*seq, None, code, None, &reason.to_string(), None)
             }
+            Change::Violation { source, received_at, body } => self.violations(source, *received_at, body),
             Change::Effect(effect) => self.effect(place, effect),
             Change::Clock { timeline, to } => self.run(
                 "INSERT INTO clocks VALUES (?, ?) ON CONFLICT DO UPDATE SET at = excluded.at",
@@ -596,6 +597,85 @@ impl Fold<'_> {
                 step.status.name(),
                 step.at.0,
                 step.detail,
+            ],
+        )
+    }
+}
+
+/// Violations that are counted apart for one source. A sender that makes up names without end is counted under
+/// [`ELSEWHERE`] beyond them.
+const VIOLATION_ROWS_MAX: u64 = 2_000;
+/// Stands for every event, version and place beyond [`VIOLATION_ROWS_MAX`].
+const ELSEWHERE: &str = "*";
+
+/// What does not do as the tracking plan says.
+impl Fold<'_> {
+    fn violations(&self, source: &str, at: Time, body: &ViolationBody<'_>) -> Result<()> {
+        for violation in &body.violations {
+            self.violation(source, at, body, violation, 1)?;
+        }
+        if body.more > 0 {
+            let more = Violation { pointer: "".into(), rule: "more".into(), expected: "".into() };
+            self.violation(source, at, body, &more, body.more)?;
+        }
+        Ok(())
+    }
+
+    fn violation(
+        &self,
+        source: &str,
+        at: Time,
+        body: &ViolationBody<'_>,
+        violation: &Violation<'_>,
+        count: u32,
+    ) -> Result<()> {
+        let counted = self.count(
+            "UPDATE violations SET count = count + ?8, expected = ?9, first_at = MIN(first_at, ?10),
+                last_message_id = CASE WHEN last_at <= ?10 THEN ?11 ELSE last_message_id END,
+                last_at = MAX(last_at, ?10)
+            WHERE source = ?1 AND event = ?2 AND sender = ?3 AND plan = ?4 AND pointer = ?5 AND rule = ?6
+                AND blocked = ?7",
+            params![
+                source,
+                body.event,
+                body.sender,
+                body.plan,
+                violation.pointer,
+                violation.rule,
+                body.blocked,
+                count,
+                violation.expected,
+                at.0,
+                body.message_id,
+            ],
+        )?;
+        if counted > 0 {
+            return Ok(());
+        }
+        let rows: u64 = self
+            .to
+            .prepare_cached("SELECT COUNT(*) FROM violations WHERE source = ?")?
+            .query_row([source], |row| row.get(0))?;
+        let (event, sender, pointer) = match rows < VIOLATION_ROWS_MAX {
+            true => (&*body.event, &*body.sender, &*violation.pointer),
+            false => (ELSEWHERE, ELSEWHERE, ELSEWHERE),
+        };
+        self.run(
+            "INSERT INTO violations VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11)
+            ON CONFLICT DO UPDATE SET count = count + excluded.count, last_at = excluded.last_at,
+                last_message_id = excluded.last_message_id",
+            params![
+                source,
+                event,
+                sender,
+                body.plan,
+                pointer,
+                violation.rule,
+                body.blocked,
+                violation.expected,
+                count,
+                at.0,
+                body.message_id,
             ],
         )
     }

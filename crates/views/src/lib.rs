@@ -22,10 +22,10 @@ mod writer;
 
 pub use change::{Change, EffectChange, EffectState, ProfileRow, PromiseCounts};
 pub use error::{Error, Result};
-pub use reader::{DeadLetterFilter, EffectFilter, Reader};
+pub use reader::{DeadLetterFilter, EffectFilter, Reader, ViolationFilter};
 pub use report::{GroupBy, PromiseReport, ReportGroup, ReportQuery, ReportRow};
 pub use rows::{
     ClockRow, DeadLetterRow, EffectRow, EffectsSwitch, HistoryRow, ImportRow, OrderLineRow, OrderRow,
-    PaymentRow, PromiseRow, ReviewRow, RevisionRow, SourceRow, TargetRow,
+    PaymentRow, PromiseRow, ReviewRow, RevisionRow, SourceRow, TargetRow, ViolationRow,
 };
 pub use writer::{Begin, Opened, Views, Why};

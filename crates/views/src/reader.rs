@@ -12,7 +12,7 @@ use crate::error::{At, Error, Result};
 use crate::report::{PromiseReport, ReportQuery};
 use crate::rows::{
     ClockRow, DeadLetterRow, EffectRow, EffectsSwitch, FromColumns, HistoryRow, ImportRow, OrderLineRow,
-    OrderRow, PaymentRow, PromiseRow, ReviewRow, RevisionRow, SourceRow,
+    OrderRow, PaymentRow, PromiseRow, ReviewRow, RevisionRow, SourceRow, ViolationRow,
 };
 use crate::schema;
 
@@ -46,6 +46,14 @@ pub struct EffectFilter {
     pub state: Option<EffectState>,
     /// How many to pass over, to turn the page.
     pub skip: usize,
+    pub limit: Option<usize>,
+}
+
+/// Which violations of the tracking plan; everything where a field is `None`.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ViolationFilter {
+    pub source: Option<String>,
+    pub event: Option<String>,
     pub limit: Option<usize>,
 }
 
@@ -209,6 +217,23 @@ impl Reader {
 
     pub fn dead_letter(&self, seq: u64) -> Result<Option<DeadLetterRow>> {
         self.row("FROM dead_letters WHERE seq = ?", [seq])
+    }
+
+    /// Those that were seen last come first.
+    pub fn violations(&self, filter: &ViolationFilter) -> Result<Vec<ViolationRow>> {
+        self.rows(
+            "FROM violations WHERE (?1 IS NULL OR source = ?1) AND (?2 IS NULL OR event = ?2)
+            ORDER BY last_at DESC, source, event, sender, plan, pointer, rule, blocked LIMIT ?3",
+            params![filter.source, filter.event, at_most(filter.limit)],
+        )
+    }
+
+    /// Violations of the tracking plan since the store began: of events that were kept, and of blocked ones.
+    pub fn violation_totals(&self) -> Result<(u64, u64)> {
+        let sql = "SELECT COALESCE(SUM(count) FILTER (WHERE NOT blocked), 0),
+            COALESCE(SUM(count) FILTER (WHERE blocked), 0) FROM violations";
+        let totals = self.db.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)));
+        totals.at(&self.path, DOING)
     }
 
     /// Those that moved last come first.

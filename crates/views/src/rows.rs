@@ -515,6 +515,54 @@ impl FromColumns for DeadLetterRow {
     }
 }
 
+/// Events of one source that broke one rule of the tracking plan at one place.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct ViolationRow {
+    pub source: String,
+    /// The event's name (track), else the call's; `*` stands for all beyond what is counted apart.
+    pub event: String,
+    /// The version that the sender said it was of, empty where it said none.
+    pub sender: String,
+    /// The version of the plan.
+    pub plan: u32,
+    /// The field, as a JSON pointer.
+    pub pointer: String,
+    /// A keyword of JSON Schema, `purpose`, `unplanned_event`, `json`, or `more` (those beyond what one event may
+    /// have counted apart).
+    pub rule: String,
+    pub blocked: bool,
+    /// What the plan wants there.
+    pub expected: String,
+    pub count: u64,
+    #[serde(serialize_with = "wire::time")]
+    pub first_at: Time,
+    #[serde(serialize_with = "wire::time")]
+    pub last_at: Time,
+    pub last_message_id: String,
+}
+
+impl FromColumns for ViolationRow {
+    const COLUMNS: &'static str = "source, event, sender, plan, pointer, rule, blocked, expected, count, \
+        first_at, last_at, last_message_id";
+
+    fn read(row: &mut Columns<'_, '_>) -> Result<Self> {
+        Ok(ViolationRow {
+            source: row.take()?,
+            event: row.take()?,
+            sender: row.take()?,
+            plan: row.take()?,
+            pointer: row.take()?,
+            rule: row.take()?,
+            blocked: row.take()?,
+            expected: row.take()?,
+            count: row.take()?,
+            first_at: row.time()?,
+            last_at: row.time()?,
+            last_message_id: row.take()?,
+        })
+    }
+}
+
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct SourceRow {
     pub source: String,

@@ -1,7 +1,7 @@
 //! The tables. A change of them is a new [`VERSION`]: the file is dropped and folded again, never migrated.
 
 /// Kept in the file as `PRAGMA user_version`.
-pub(crate) const VERSION: i64 = 2;
+pub(crate) const VERSION: i64 = 3;
 
 /// A table, the columns that order it, and whether its rows belong to an entity.
 pub(crate) struct Table {
@@ -19,7 +19,7 @@ const fn common(name: &'static str, key: &'static str) -> Table {
 }
 
 /// Every table that holds something to show.
-pub(crate) const TABLES: [Table; 14] = [
+pub(crate) const TABLES: [Table; 15] = [
     owned("profiles", "entity"),
     owned("orders", "entity, order_id"),
     owned("order_lines", "entity, order_id, line"),
@@ -30,6 +30,7 @@ pub(crate) const TABLES: [Table; 14] = [
     owned("promise_history", "entity, seq, ordinal"),
     owned("effects", "entity, key"),
     common("dead_letters", "seq"),
+    common("violations", "source, event, sender, plan, pointer, rule, blocked"),
     common("sources", "source"),
     common("imports", "timeline"),
     common("settings", "key"),
@@ -217,6 +218,23 @@ CREATE TABLE dead_letters (
     received_at INTEGER,
     replayed_at INTEGER
 );
+
+-- Events that broke one rule of the tracking plan at one place, counted.
+CREATE TABLE violations (
+    source TEXT NOT NULL,
+    event TEXT NOT NULL,
+    sender TEXT NOT NULL,           -- the sender's version, empty where it says none
+    plan INTEGER NOT NULL,
+    pointer TEXT NOT NULL,
+    rule TEXT NOT NULL,
+    blocked INTEGER NOT NULL,
+    expected TEXT NOT NULL,         -- by the latest
+    count INTEGER NOT NULL,
+    first_at INTEGER NOT NULL,
+    last_at INTEGER NOT NULL,
+    last_message_id TEXT NOT NULL,
+    PRIMARY KEY (source, event, sender, plan, pointer, rule, blocked)
+) WITHOUT ROWID;
 
 CREATE TABLE sources (
     source TEXT NOT NULL PRIMARY KEY,

@@ -10,13 +10,13 @@ use std::time::Duration;
 use model::{
     BreakCause, CancelledBy, Comparator, Currency, EffectKind, EntityId, Fact, FulfillmentState, Money,
     OrderLine, OrderState, PartitionId, PromiseKind, PromiseStatus, PromiseTerms, RiskReason, SkipReason,
-    Target, Time, TimelineId,
+    Target, Time, TimelineId, Violation, ViolationBody,
 };
 use proptest::prelude::*;
 use tempfile::TempDir;
 use views::{
     Begin, Change, DeadLetterFilter, EffectChange, EffectFilter, EffectState, Error, GroupBy, ProfileRow,
-    PromiseCounts, PromiseReport, Reader, ReportQuery, ReportRow, Views, Why,
+    PromiseCounts, PromiseReport, Reader, ReportQuery, ReportRow, Views, ViolationFilter, Why,
 };
 
 const DAY: i64 = 86_400_000_000;
@@ -475,6 +475,79 @@ fn the_workspace_has_its_own_tables() {
     assert_eq!(bench.reader().sources().unwrap()[1].revoked_at, None);
     assert_eq!(bench.reader().clock(TimelineId(4)).unwrap().unwrap().at, Time(80));
     assert_eq!(bench.reader().clocks().unwrap().len(), 1);
+}
+
+fn violation(source: &str, sender: &str, blocked: bool, at: i64, pointers: &[&str]) -> Change {
+    let one = |pointer: &&str| Violation {
+        pointer: pointer.to_string().into(),
+        rule: "type".into(),
+        expected: "string".into(),
+    };
+    Change::Violation {
+        source: source.into(),
+        received_at: Time(at),
+        body: Box::new(ViolationBody {
+            event: "Seen".into(),
+            sender: sender.to_owned().into(),
+            plan: 2,
+            blocked,
+            message_id: format!("m-{at}").into(),
+            violations: pointers.iter().map(one).collect(),
+            more: 0,
+        }),
+    }
+}
+
+#[test]
+fn violations_are_counted_by_who_sent_them_and_where_they_are() {
+    let mut many = violation("app", "2", false, 70, &["/a"]);
+    let Change::Violation { body, .. } = &mut many else { unreachable!("made as one") };
+    body.more = 5;
+    let bench = Bench::told([
+        violation("web", "1", false, 10, &["/a", "/b"]),
+        violation("web", "1", false, 30, &["/a"]),
+        violation("web", "1", false, 20, &["/a"]),
+        violation("web", "1", true, 40, &["/a"]),
+        violation("web", "2", false, 50, &["/a"]),
+        many,
+    ]);
+    let reader = bench.reader();
+    let rows = |filter: ViolationFilter| -> Vec<(String, String, bool, String, u64)> {
+        let rows = reader.violations(&filter).unwrap();
+        rows.into_iter()
+            .map(|r| (format!("{} {}", r.source, r.sender), r.pointer, r.blocked, r.last_message_id, r.count))
+            .collect()
+    };
+    let row = |of: &str, pointer: &str, blocked, last: &str, count| {
+        (of.to_owned(), pointer.to_owned(), blocked, last.to_owned(), count)
+    };
+    let web = ViolationFilter { source: Some("web".into()), ..ViolationFilter::default() };
+    assert_eq!(
+        rows(web),
+        [
+            row("web 2", "/a", false, "m-50", 1),
+            row("web 1", "/a", true, "m-40", 1),
+            row("web 1", "/a", false, "m-30", 3),
+            row("web 1", "/b", false, "m-10", 1),
+        ]
+    );
+    let app = ViolationFilter { source: Some("app".into()), ..ViolationFilter::default() };
+    assert_eq!(rows(app), [row("app 2", "", false, "m-70", 5), row("app 2", "/a", false, "m-70", 1)]);
+    let other = ViolationFilter { event: Some("Another".into()), ..ViolationFilter::default() };
+    assert!(rows(other).is_empty());
+    let first = reader.violations(&ViolationFilter { limit: Some(1), ..ViolationFilter::default() }).unwrap();
+    assert_eq!(first.len(), 1);
+    assert_eq!(reader.violation_totals().unwrap(), (11, 1));
+}
+
+#[test]
+fn a_sender_that_makes_up_names_without_end_fills_no_disk() {
+    let bench = Bench::told((0..2_500).map(|n| violation("web", "1", false, n, &[&format!("/field{n}")])));
+    let rows = bench.reader().violations(&ViolationFilter::default()).unwrap();
+    assert_eq!(rows.len(), 2_001);
+    let rest = rows.iter().find(|row| row.pointer == "*").unwrap();
+    assert_eq!((rest.event.as_str(), rest.count, rest.last_message_id.as_str()), ("*", 500, "m-2499"));
+    assert_eq!(bench.reader().violation_totals().unwrap(), (2_500, 0));
 }
 
 #[test]

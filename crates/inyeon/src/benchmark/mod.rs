@@ -3,6 +3,7 @@
 
 mod fair;
 mod load;
+mod plan;
 mod poison;
 
 use std::path::{Path, PathBuf};
@@ -65,6 +66,8 @@ enum Part {
     Fair,
     // A source beside one of whose events a thousandth makes the fold fail; needs a build with faults.
     Poison,
+    // What holding an event against a tracking plan costs.
+    Plan,
 }
 
 pub fn run(global: &Global, args: &BenchmarkArgs, messages: &Messages) -> Result<(), Failure> {
@@ -163,6 +166,10 @@ impl Intake<'_> {
         }
         if wanted(Part::Poison) {
             figures.insert("poison".to_owned(), self.poison()?);
+        }
+        if wanted(Part::Plan) {
+            self.say("tracking plan");
+            figures.insert("plan".to_owned(), plan::figures()?);
         }
         Ok(Value::Object(figures))
     }
@@ -358,16 +365,7 @@ impl Intake<'_> {
             })
             .collect();
         let body = vec![0x5A; self.plan.event_bytes];
-        let measure = |work: &dyn Fn(usize)| {
-            let (begun, mut done) = (Instant::now(), 0_usize);
-            while begun.elapsed() < self.plan.duration.min(Duration::from_secs(2)) {
-                for _ in 0..256 {
-                    work(done);
-                    done += 1;
-                }
-            }
-            begun.elapsed().as_secs_f64() * 1e6 / done as f64
-        };
+        let measure = |work: &dyn Fn(usize)| nanoseconds(work) / 1e3;
         let sealed: Vec<_> =
             ids.iter().map(|id| keys.seal(*id, &body)).collect::<Result<_, _>>().map_err(broken)?;
         let seal = measure(&|n| drop(std::hint::black_box(keys.seal(ids[n % ids.len()], &body))));
@@ -401,6 +399,18 @@ impl Intake<'_> {
         }
         Ok(appended as f64 / begun.elapsed().as_secs_f64())
     }
+}
+
+/// Nanoseconds of one call, over a second of calls on this core.
+fn nanoseconds(work: &dyn Fn(usize)) -> f64 {
+    let (begun, mut done) = (Instant::now(), 0_usize);
+    while begun.elapsed() < Duration::from_secs(1) {
+        for _ in 0..256 {
+            work(done);
+            done += 1;
+        }
+    }
+    begun.elapsed().as_secs_f64() * 1e9 / done as f64
 }
 
 /// Seconds from now until what is durable now has counted and is shown.

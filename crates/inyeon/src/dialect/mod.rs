@@ -7,6 +7,9 @@ pub mod segment;
 use model::{Dedupe, Event, EventKind, Identifier, RejectedBody, Signal, Time, TimelineId, is_operational};
 use runtime::{Node, NodeError};
 
+use crate::plan::Plan;
+use crate::plan::gate::{Admitted, Door, Named, admit};
+
 /// Ids are identifiers of people and messages, not documents.
 const ID_BYTES_MAX: usize = 512;
 
@@ -42,10 +45,12 @@ pub enum Code {
     BadTimestamp,
     EventTooLarge,
     IdTooLong,
+    /// The tracking plan blocks it.
+    PlanViolation,
 }
 
 impl Code {
-    pub const ALL: [Code; 9] = [
+    pub const ALL: [Code; 10] = [
         Code::MalformedJson,
         Code::MissingIdentifier,
         Code::MissingEvent,
@@ -55,6 +60,7 @@ impl Code {
         Code::BadTimestamp,
         Code::EventTooLarge,
         Code::IdTooLong,
+        Code::PlanViolation,
     ];
 
     pub fn name(self) -> &'static str {
@@ -68,6 +74,7 @@ impl Code {
             Code::BadTimestamp => "bad_timestamp",
             Code::EventTooLarge => "event_too_large",
             Code::IdTooLong => "id_too_long",
+            Code::PlanViolation => "plan_violation",
         }
     }
 }
@@ -151,34 +158,66 @@ fn clip(text: &str) -> String {
     text.chars().take(64).collect()
 }
 
-/// Seals what was parsed into a record for the intake log.
-pub fn seal(node: &Node, origin: Origin<'_>, parsed: &Parsed<'_>) -> Result<Vec<u8>, NodeError> {
-    match parsed {
-        Parsed::Event { event, client_named } => {
-            let dedupe = if *client_named {
-                Dedupe::Client(node.keys.hash_message(origin.source, &event.message_id))
-            } else {
-                Dedupe::None
-            };
-            node.seal_event(origin.source, TimelineId::LIVE, origin.received_at, dedupe, event)
-        }
+/// Whether an event was taken, else its code and what is wrong with it.
+pub type Verdict = Result<(), (Code, String)>;
+
+/// Seals what was parsed into `records` for the intake log: the event, or what was refused as a dead letter, and what
+/// the event does against the plan.
+pub fn seal(
+    node: &Node,
+    plan: Option<&Plan>,
+    origin: Origin<'_>,
+    parsed: &Parsed<'_>,
+    records: &mut Vec<Vec<u8>>,
+) -> Result<Verdict, NodeError> {
+    let (event, client_named) = match parsed {
+        Parsed::Event { event, client_named } => (event, *client_named),
         Parsed::Refused(refused) => {
-            let subject = refused
-                .subject
-                .as_ref()
-                .map(|(user, id)| if *user { Identifier::User(id) } else { Identifier::Anonymous(id) });
-            // A retry of a refused event is one dead letter, not many.
-            let dedupe = match &refused.message_id {
-                Some(id) => Dedupe::Client(node.keys.hash_message(&format!("refused {}", origin.source), id)),
-                None => Dedupe::None,
+            records.push(seal_refused(node, origin, refused)?);
+            return Ok(Err((refused.code, refused.detail.clone())));
+        }
+    };
+    let named = if client_named { Named::Client(&event.message_id) } else { Named::No };
+    let Origin { source, received_at, .. } = origin;
+    match admit(node, plan, Door { source, timeline: TimelineId::LIVE, received_at, named }, event)? {
+        Admitted::Taken { event, violation } => {
+            records.push(event);
+            records.extend(violation);
+            Ok(Ok(()))
+        }
+        Admitted::Blocked { violation, detail } => {
+            let subject = event.user_id.as_ref().map(|id| (true, id.to_string()));
+            let device = || event.anonymous_id.as_ref().map(|id| (false, id.to_string()));
+            let refused = Refused {
+                code: Code::PlanViolation,
+                detail: detail.clone(),
+                subject: subject.or_else(device),
+                message_id: client_named.then(|| event.message_id.to_string()),
+                raw: &segment::written(event),
             };
-            let body = RejectedBody {
-                code: refused.code.name().into(),
-                reason: refused.detail.as_str().into(),
-                place: origin.place.into(),
-                raw: refused.raw.into(),
-            };
-            node.seal_rejected(origin.source, origin.received_at, subject, dedupe, &body)
+            records.push(seal_refused(node, origin, &refused)?);
+            records.push(violation);
+            Ok(Err((Code::PlanViolation, detail)))
         }
     }
+}
+
+/// Seals a refused event as a dead letter.
+fn seal_refused(node: &Node, origin: Origin<'_>, refused: &Refused<'_>) -> Result<Vec<u8>, NodeError> {
+    let subject = refused
+        .subject
+        .as_ref()
+        .map(|(user, id)| if *user { Identifier::User(id) } else { Identifier::Anonymous(id) });
+    // A retry of a refused event is one dead letter, not many.
+    let dedupe = match &refused.message_id {
+        Some(id) => Dedupe::Client(node.keys.hash_message(&format!("refused {}", origin.source), id)),
+        None => Dedupe::None,
+    };
+    let body = RejectedBody {
+        code: refused.code.name().into(),
+        reason: refused.detail.as_str().into(),
+        place: origin.place.into(),
+        raw: refused.raw.into(),
+    };
+    node.seal_rejected(origin.source, origin.received_at, subject, dedupe, &body)
 }

@@ -1,6 +1,7 @@
 //! Segment's HTTP Tracking API.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use model::{Event, EventKind, Time};
@@ -164,6 +165,51 @@ pub fn parse<'a>(
         },
         client_named,
     }
+}
+
+/// How [`written`] events are read again: they were taken once, whatever their size.
+pub const WRITTEN: Outer<'_> = Outer {
+    context: None,
+    integrations: None,
+    sent_at: None,
+    event_bytes_max: Some(usize::MAX),
+    times_as_stated: true,
+};
+
+/// An event in this dialect's words, whatever dialect it came in: read with [`WRITTEN`], it is the same event.
+pub fn written(event: &Event<'_>) -> String {
+    let mut object = Rest::default();
+    let kept = event
+        .rest
+        .as_deref()
+        .and_then(|rest| serde_json::from_str::<BTreeMap<Cow<'_, str>, &RawValue>>(rest).ok());
+    for (name, value) in kept.iter().flatten() {
+        object.add(name, value.get());
+    }
+    let text = |text: &str| serde_json::to_string(text).expect("a text serialises");
+    let named = if event.kind == EventKind::Track { "event" } else { "name" };
+    let name = Some(&event.name).filter(|name| !name.is_empty());
+    for (member, value) in [
+        ("type", Some(&Cow::Borrowed(event.kind.name()))),
+        (named, name),
+        ("userId", event.user_id.as_ref()),
+        ("anonymousId", event.anonymous_id.as_ref()),
+        ("previousId", event.previous_id.as_ref()),
+        ("groupId", event.group_id.as_ref()),
+        ("messageId", Some(&event.message_id)),
+        ("timestamp", Some(&Cow::Owned(event.timestamp.to_string()))),
+    ] {
+        if let Some(value) = value {
+            object.add(member, &text(value));
+        }
+    }
+    let parts = [("properties", &event.properties), ("traits", &event.traits), ("context", &event.context)];
+    for (member, raw) in parts {
+        if let Some(raw) = raw {
+            object.add(member, raw);
+        }
+    }
+    object.finish(None).map(Cow::into_owned).unwrap_or_default()
 }
 
 /// The traits in a context.
@@ -425,6 +471,36 @@ mod tests {
         let raw = r#"{"type":"identify","userId":"u","traits":{"a":2},"context":{"traits":{"a":1}}}"#;
         let Parsed::Event { event, .. } = parsed(raw, Outer::default()) else { panic!("refused") };
         assert_eq!(event.traits.as_deref(), Some(r#"{"a":2}"#));
+    }
+
+    #[test]
+    fn what_is_written_is_read_as_the_same_event() {
+        let sent = Outer {
+            context: Some(r#"{"library":{"name":"sdk"}}"#),
+            integrations: Some(r#"{"All":true}"#),
+            sent_at: Some("2026-03-01T10:00:00Z"),
+            ..Outer::default()
+        };
+        for raw in [
+            r#"{"type":"track","event":"A \"b\"","userId":7,"messageId":"m","timestamp":"2026-03-01T09:00:00.000001Z",
+                "properties":{"a":1e999,"b":[null]},"context":{"ip":"::1"},"odd":{"x":1},"originalTimestamp":"no"}"#,
+            r#"{"type":"page","name":"Home","anonymousId":"d","messageId":"m"}"#,
+            r#"{"type":"identify","userId":"u","messageId":"m","traits":{"name":"김"},"integrations":{}}"#,
+            r#"{"type":"group","userId":"u","groupId":"g","messageId":"m","traits":null}"#,
+            r#"{"type":"alias","userId":"u","previousId":"p","messageId":"m"}"#,
+        ] {
+            let Parsed::Event { event, .. } = parsed(raw, sent) else { panic!("refused: {raw}") };
+            let text = written(&event);
+            let Parsed::Event { event: again, client_named } = parsed(&text, WRITTEN) else {
+                panic!("refused: {text}")
+            };
+            assert!(client_named);
+            let unordered = |rest: &Option<Cow<'_, str>>| -> serde_json::Value {
+                rest.as_deref().map_or(serde_json::Value::Null, |rest| serde_json::from_str(rest).unwrap())
+            };
+            assert_eq!(unordered(&again.rest), unordered(&event.rest), "{text}");
+            assert_eq!(Event { rest: None, ..again }, Event { rest: None, ..event }, "{text}");
+        }
     }
 
     #[test]

@@ -54,22 +54,29 @@ pub(super) async fn single(
     answer_one(&app, &headers, &source, sealed).await
 }
 
-/// A sealed record, and whether the event was taken (its message id) or refused (code and detail).
-pub(super) type SealedOne = Result<(Vec<u8>, Result<String, (&'static str, String)>), NodeError>;
+/// Sealed records, and whether the event was taken (its message id) or refused (code and detail).
+pub(super) type SealedOne = Result<(Vec<Vec<u8>>, Result<String, (&'static str, String)>), NodeError>;
 
 pub(super) fn seal_one(app: &App, origin: Origin<'_>, parsed: &Parsed<'_>) -> SealedOne {
-    let verdict = match parsed {
-        Parsed::Event { event, .. } => Ok(event.message_id.to_string()),
-        Parsed::Refused(refused) => Err((refused.code.name(), refused.detail.clone())),
-    };
-    Ok((dialect::seal(&app.node, origin, parsed)?, verdict))
+    let mut records = Vec::with_capacity(1);
+    let verdict = dialect::seal(&app.node, app.plan.load().as_deref(), origin, parsed, &mut records)?;
+    let verdict = verdict.map(|()| message_id(parsed).unwrap_or_default());
+    Ok((records, verdict.map_err(|(code, detail)| (code.name(), detail))))
+}
+
+/// The id of a message, where it has one.
+fn message_id(parsed: &Parsed<'_>) -> Option<String> {
+    match parsed {
+        Parsed::Event { event, .. } => Some(event.message_id.to_string()),
+        Parsed::Refused(refused) => refused.message_id.clone(),
+    }
 }
 
 /// Makes one event durable and says what became of it.
 pub(super) async fn answer_one(app: &App, headers: &HeaderMap, source: &str, sealed: SealedOne) -> Response {
-    let Ok((record, verdict)) = sealed else { return turned_away(app, headers, &IntakeError::Stopping) };
+    let Ok((records, verdict)) = sealed else { return turned_away(app, headers, &IntakeError::Stopping) };
     app.seen.count(1, u64::from(verdict.is_err()));
-    if let Err(error) = store(app, source, vec![record]).await {
+    if let Err(error) = store(app, source, records).await {
         return turned_away(app, headers, &error);
     }
     match verdict {
@@ -172,8 +179,16 @@ pub(super) fn check_count(app: &App, headers: &HeaderMap, count: usize) -> Resul
     Err(refusal(app, headers, StatusCode::BAD_REQUEST, "batch_too_long", &values))
 }
 
-/// The records of a batch, and what was refused of it.
-pub(super) type SealedMany = Result<(Vec<Vec<u8>>, Vec<EventRefused>), NodeError>;
+/// A batch that is sealed.
+pub(super) struct SealedBatch {
+    /// How many events it had.
+    events: usize,
+    records: Vec<Vec<u8>>,
+    /// What was refused of it.
+    errors: Vec<EventRefused>,
+}
+
+pub(super) type SealedMany = Result<SealedBatch, NodeError>;
 
 pub(super) fn seal_many<'a>(
     app: &App,
@@ -181,16 +196,20 @@ pub(super) fn seal_many<'a>(
     origin: Origin<'_>,
     events: impl Iterator<Item = Parsed<'a>>,
 ) -> SealedMany {
-    let mut records = Vec::with_capacity(events.size_hint().0);
-    let mut errors = Vec::new();
+    // One plan for the whole batch.
+    let plan = app.plan.load();
+    let records = Vec::with_capacity(events.size_hint().0);
+    let mut batch = SealedBatch { events: 0, records, errors: Vec::new() };
     for (index, event) in events.enumerate() {
-        records.push(dialect::seal(&app.node, origin, &event)?);
-        if let Parsed::Refused(Refused { code, detail, message_id, .. }) = &event {
-            let message = refused_text(app, headers, code.name(), detail);
-            errors.push(EventRefused { index, message_id: message_id.clone(), code: code.name(), message });
+        batch.events += 1;
+        let verdict = dialect::seal(&app.node, plan.as_deref(), origin, &event, &mut batch.records)?;
+        if let Err((code, detail)) = verdict {
+            let message = refused_text(app, headers, code.name(), &detail);
+            let message_id = message_id(&event);
+            batch.errors.push(EventRefused { index, message_id, code: code.name(), message });
         }
     }
-    Ok((records, errors))
+    Ok(batch)
 }
 
 /// Makes a batch durable and says what was refused of it.
@@ -200,13 +219,15 @@ pub(super) async fn answer_many(
     source: &str,
     sealed: SealedMany,
 ) -> Response {
-    let Ok((records, errors)) = sealed else { return turned_away(app, headers, &IntakeError::Stopping) };
-    let (all, rejected) = (records.len(), errors.len());
-    app.seen.count(all as u64, rejected as u64);
+    let Ok(SealedBatch { events, records, errors }) = sealed else {
+        return turned_away(app, headers, &IntakeError::Stopping);
+    };
+    let rejected = errors.len();
+    app.seen.count(events as u64, rejected as u64);
     if let Err(error) = store(app, source, records).await {
         return turned_away(app, headers, &error);
     }
-    axum::Json(BatchTaken { success: true, accepted: all - rejected, rejected, errors }).into_response()
+    axum::Json(BatchTaken { success: true, accepted: events - rejected, rejected, errors }).into_response()
 }
 
 fn refused_text(app: &App, headers: &HeaderMap, code: &str, detail: &str) -> String {

@@ -34,6 +34,10 @@ impl Seen {
 pub(super) async fn page(State(app): State<Arc<App>>) -> String {
     let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     let (node, intake) = (app.node.counts(), app.node.intake_counts());
+    // Where the views cannot be read just now, the page is without their counts rather than without all.
+    let views = app.node.clone();
+    let totals = move || views.reader().ok()?.violation_totals().ok();
+    let violations = tokio::task::spawn_blocking(totals).await.ok().flatten();
     let mut text = String::new();
     let mut line = |name: &str, kind: &str, help: &str, value: u64| {
         let _ =
@@ -83,6 +87,13 @@ pub(super) async fn page(State(app): State<Arc<App>>) -> String {
     line("backlog", "gauge", "Durable inputs that have not counted yet.", app.node.backlog());
     line("journal_position", "gauge", "The journal's last entry.", get(&node.journal_seq));
     line("views_position", "gauge", "The journal entry that the views reflect.", get(&node.views_seq));
+    if let Some((kept, blocked)) = violations {
+        let help = "Rules of the tracking plan that events broke which were taken, since the store began.";
+        line("plan_violations_kept_total", "counter", help, kept);
+        let help =
+            "Rules of the tracking plan that events broke which were refused for it, since the store began.";
+        line("plan_violations_blocked_total", "counter", help, blocked);
+    }
     by_source(
         &mut text,
         "intake_refused_total",

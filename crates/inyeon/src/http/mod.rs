@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
@@ -32,6 +32,7 @@ use utoipa_axum::routes;
 
 use crate::dialect::segment::BODY_BYTES_MAX;
 use crate::i18n::{Lang, Messages};
+use crate::plan::{self, Plan};
 use crate::webhook::{self, Hooks};
 
 pub use control::CONTROL_PATH;
@@ -43,6 +44,8 @@ pub struct App {
     pub write_keys: ArcSwap<FxHashMap<[u8; 32], Arc<str>>>,
     /// Systems whose webhooks are taken; replaced whole when they change.
     pub hooks: ArcSwap<Hooks>,
+    /// What senders may send; replaced whole when it changes.
+    pub plan: ArcSwapOption<Plan>,
     /// A key that is good for trying things out and is kept nowhere.
     pub trial_key: Option<[u8; 32]>,
     /// Whoever knows it may do anything; it lies in the store's directory.
@@ -66,6 +69,7 @@ impl App {
             node,
             write_keys: ArcSwap::default(),
             hooks: ArcSwap::default(),
+            plan: ArcSwapOption::empty(),
             trial_key: trial_key.map(crate::keys::hash_write_key),
             control_token,
             messages: Lang::ALL.map(Messages::new),
@@ -78,7 +82,7 @@ impl App {
         Ok(app)
     }
 
-    /// Reads from the workspace who may send, and how.
+    /// Reads from the workspace who may send, how, and what.
     pub fn reload(&self) -> Result<(), crate::error::Failure> {
         let keys = self.node.ask(|fold| {
             fold.entity(model::EntityId::workspace()).map(|entity| {
@@ -89,6 +93,7 @@ impl App {
         })??;
         self.write_keys.store(Arc::new(keys));
         self.hooks.store(Arc::new(webhook::connected(&self.node)?));
+        self.plan.store(plan::current(&self.node)?.map(Arc::new));
         Ok(())
     }
 

@@ -108,12 +108,14 @@ async fn take(
     if let Err(error) = app.node.admit(&source, body.as_str().len()) {
         return intake::turned_away(app, headers, &error);
     }
-    let taken = hook.records(&app.node, &header, body.as_str(), app.node.clock.now());
-    drop(body);
+    let plan = app.plan.load();
+    let received_at = app.node.clock.now();
+    let taken = hook.records(&app.node, plan.as_deref(), &header, body.as_str(), received_at);
+    drop((body, plan));
     let Ok(Taken { records, verdict }) = taken else {
         return intake::turned_away(app, headers, &runtime::IntakeError::Stopping);
     };
-    app.seen.count(records.len() as u64, u64::from(verdict.is_err()));
+    app.seen.count(*verdict.as_ref().unwrap_or(&1) as u64, u64::from(verdict.is_err()));
     if !records.is_empty()
         && let Err(error) = intake::store(app, &source, records).await
     {

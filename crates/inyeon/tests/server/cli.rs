@@ -63,7 +63,7 @@ fn furnish(home: &Home) -> Value {
 fn every_command_answers_alike_beside_a_server_and_without_one() {
     let home = Home::new();
     furnish(&home);
-    let commands: [&[&str]; 20] = [
+    let commands: [&[&str]; 22] = [
         &["report", "promises"],
         &["report", "promises", "--by", "month"],
         &["report", "promises", "--by", "state"],
@@ -77,6 +77,8 @@ fn every_command_answers_alike_beside_a_server_and_without_one() {
         &["profile", "search", "손님 3"],
         &["profile", "search", "c4@example", "--limit", "1"],
         &["events", "export"],
+        &["plan", "infer"],
+        &["plan", "violations"],
         &["events", "export", "--format", "csv"],
         &["tail", "--once", "--all"],
         &["dead-letters", "list"],

@@ -49,6 +49,7 @@ every!(dedupes, Dedupe,
 every!(record_kinds, RecordKind,
     "event": RecordKind::Event => RecordKind::Event,
     "rejected": RecordKind::Rejected => RecordKind::Rejected,
+    "violation": RecordKind::Violation => RecordKind::Violation,
 );
 
 every!(entities, EntityId,
@@ -472,6 +473,21 @@ pub(crate) fn rejected() -> RejectedBody<'static> {
         reason: "neither userId nor anonymousId".into(),
         place: "/v1/batch, item 3".into(),
         raw: "{\"type\":\"track\",\"event\":\"\u{0}\"}".into(),
+    }
+}
+
+pub(crate) fn violation() -> ViolationBody<'static> {
+    ViolationBody {
+        event: "Order Completed".into(),
+        sender: "shop@2.1.0".into(),
+        plan: 3,
+        blocked: true,
+        message_id: "m-1".into(),
+        violations: vec![
+            Violation { pointer: "/products/*/price".into(), rule: "type".into(), expected: "number".into() },
+            Violation { pointer: "/email".into(), rule: "purpose".into(), expected: "".into() },
+        ],
+        more: 70_000,
     }
 }
 

@@ -97,6 +97,11 @@ fn rejected() -> Vec<(String, RejectedBody<'static>)> {
     vec![("rejected".into(), examples::rejected())]
 }
 
+fn violations() -> Vec<(String, ViolationBody<'static>)> {
+    let bare = ViolationBody { sender: "".into(), violations: Vec::new(), ..examples::violation() };
+    vec![("violation".into(), examples::violation()), ("violation-bare".into(), bare)]
+}
+
 fn commands() -> Vec<(String, Command)> {
     named("command", examples::commands())
 }
@@ -127,6 +132,7 @@ fn all() -> Vec<Golden> {
     goldens!(all, events, Event<'_>);
     goldens!(all, records, IntakeRecord<'_>);
     goldens!(all, rejected, RejectedBody<'_>);
+    goldens!(all, violations, ViolationBody<'_>);
     goldens!(all, commands, Command);
     goldens!(all, entries, Entry<'_>);
     goldens!(all, outcomes, Vec<Outcome>);
@@ -223,7 +229,7 @@ fn random_bytes_never_panic() {
     // One example of each type is enough: the decoder does not depend on the example.
     let mut seen = BTreeSet::new();
     let types: Vec<_> = goldens.iter().filter(|golden| seen.insert(golden.what)).collect();
-    assert_eq!(types.len(), 6);
+    assert_eq!(types.len(), 7);
     proptest!(config(5_000, 50_000, 1_000_000), |(body in prop::collection::vec(any::<u8>(), 0..200))| {
         for golden in &types {
             let bytes: Vec<u8> = [FORMAT].into_iter().chain(body.iter().copied()).collect();
