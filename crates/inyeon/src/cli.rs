@@ -8,6 +8,7 @@ use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, 
 use serde_json::{Value, json};
 
 use crate::access::Access;
+use crate::broker::command::{self as brokers, BrokersArgs};
 use crate::error::{Failure, Kind};
 use crate::i18n::{Lang, Messages};
 use crate::import::csv_map::Map;
@@ -49,6 +50,7 @@ pub enum Top {
     DeadLetters(DeadLettersArgs),
     Keys(KeysArgs),
     Webhooks(WebhooksArgs),
+    Brokers(BrokersArgs),
     Map(MapArgs),
     Effects(EffectsArgs),
     Status,
@@ -458,6 +460,7 @@ fn run(cli: Cli, messages: &Messages) -> Result<ExitCode, Failure> {
                 show(&open(false)?.run(Op::WebhookDisconnect { name })?, render::webhook_disconnected);
             }
         },
+        Top::Brokers(args) => brokers::run(&global, args, messages)?,
         Top::Map(MapArgs { what: MapWhat::Check { map, sample, headers } }) => {
             show(&map_check(&map, sample.as_deref(), headers.as_deref())?, render::map_checked);
         }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use views::{DeadLetterFilter, EffectFilter, GroupBy, ReportQuery};
 
+use crate::broker;
 use crate::dialect::segment::{self, Outer};
 use crate::dialect::{self, Origin, Parsed};
 use crate::error::{Failure, Kind};
@@ -70,6 +71,14 @@ pub enum Op {
     },
     WebhookList,
     WebhookDisconnect {
+        name: String,
+    },
+    BrokerConnect {
+        name: String,
+        settings: broker::Settings,
+    },
+    BrokerList,
+    BrokerDisconnect {
         name: String,
     },
     ImportStart {
@@ -177,6 +186,8 @@ impl Op {
                 | Op::KeyRevoke { .. }
                 | Op::WebhookConnect { .. }
                 | Op::WebhookDisconnect { .. }
+                | Op::BrokerConnect { .. }
+                | Op::BrokerDisconnect { .. }
         )
     }
 
@@ -232,6 +243,9 @@ pub fn run(node: &Node, op: Op) -> Result<Value, Failure> {
             refused(&node.command(EntityId::workspace(), command)?, Kind::NotFound)?;
             Ok(json!({ "disconnected": name }))
         }
+        Op::BrokerConnect { name, settings } => broker::connect(node, &name, settings),
+        Op::BrokerList => broker::list(node),
+        Op::BrokerDisconnect { name } => broker::disconnect(node, &name),
         Op::ImportStart { name } => import_start(node, name),
         Op::ImportKnown { name, keys } => {
             let source = import_source(&name);
@@ -577,6 +591,9 @@ fn replay_dead_letters(node: &Node, seqs: &[u64]) -> Result<Value, Failure> {
                     Some(hook) => hook.replay(node, &body.raw, received_at)?.map_err(|(_, reason)| reason),
                     None => Err(format!("no webhook {name} is connected")),
                 }
+            }
+            Item::Rejected { body, received_at, .. } if body.place.starts_with(broker::PLACE) => {
+                broker::replay(node, &body.place, &body.raw, received_at)?
             }
             Item::Rejected { body, source, .. } => {
                 let fresh = || format!("replay-{}", row.seq);

@@ -58,5 +58,6 @@ pub(super) async fn page(State(app): State<Arc<App>>) -> String {
     line("backlog", "gauge", "Durable inputs that have not counted yet.", app.node.backlog());
     line("journal_position", "gauge", "The journal's last entry.", get(&node.journal_seq));
     line("views_position", "gauge", "The journal entry that the views reflect.", get(&node.views_seq));
+    app.brokers.metrics(&mut text);
     text
 }

@@ -29,6 +29,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 
+use crate::broker::{self, Hub};
 use crate::dialect::segment::BODY_BYTES_MAX;
 use crate::i18n::{Lang, Messages};
 use crate::webhook::{self, Hooks};
@@ -42,6 +43,8 @@ pub struct App {
     pub write_keys: ArcSwap<FxHashMap<[u8; 32], Arc<str>>>,
     /// Systems whose webhooks are taken; replaced whole when they change.
     pub hooks: ArcSwap<Hooks>,
+    /// The device brokers that are followed.
+    pub brokers: Hub,
     /// A key that is good for trying things out and is kept nowhere.
     pub trial_key: Option<[u8; 32]>,
     /// Whoever knows it may do anything; it lies in the store's directory.
@@ -61,6 +64,7 @@ impl App {
         control_token: String,
     ) -> Result<Arc<App>, crate::error::Failure> {
         let app = Arc::new(App {
+            brokers: Hub::start(node.clone())?,
             node,
             write_keys: ArcSwap::default(),
             hooks: ArcSwap::default(),
@@ -75,7 +79,7 @@ impl App {
         Ok(app)
     }
 
-    /// Reads from the workspace who may send, and how.
+    /// Reads from the workspace who may send, and how, and who is listened to.
     pub fn reload(&self) -> Result<(), crate::error::Failure> {
         let keys = self.node.ask(|fold| {
             fold.entity(model::EntityId::workspace()).map(|entity| {
@@ -86,6 +90,7 @@ impl App {
         })??;
         self.write_keys.store(Arc::new(keys));
         self.hooks.store(Arc::new(webhook::connected(&self.node)?));
+        self.brokers.follow(broker::connected(&self.node)?);
         Ok(())
     }
 
