@@ -79,10 +79,6 @@ impl Mosquitto {
         }
         child.wait().expect("a child can be waited for");
     }
-
-    pub(crate) fn log(&self) -> String {
-        fs::read_to_string(self.path("log")).unwrap_or_default()
-    }
 }
 
 impl Drop for Mosquitto {
