@@ -111,7 +111,10 @@ pub fn run(global: &Global, args: BrokersArgs, messages: &Messages) -> Result<()
             let settings = broker.settings(source)?;
             check(&settings, &broker.map_name())?;
             if !untried {
-                block_on(async { reach(&settings).await.map(drop) })??;
+                block_on(async {
+                    reach(&settings).await?.leave().await;
+                    Ok::<_, Failure>(())
+                })??;
             }
             show(&open(true)?.run(Op::BrokerConnect { name, settings })?, render::broker_connected);
         }
@@ -224,13 +227,10 @@ async fn listen(
                 came += 1;
                 shown(&message);
             }
-            Heard::Ended => return Err(problem::closed(&settings.url)),
             Heard::Connected { .. } => {}
         }
     }
-    link.disconnect();
-    let gone = async { while !matches!(link.next().await, Ok(Heard::Ended) | Err(_)) {} };
-    let _ = timeout(Duration::from_secs(1), gone).await;
+    link.leave().await;
     Ok(came)
 }
 

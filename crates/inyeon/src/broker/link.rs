@@ -20,6 +20,8 @@ const PACKET_MAX: u32 = 268_435_455;
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// Seconds until a broker that does not answer is given up.
 const CONNECT_SECONDS: u64 = 10;
+/// How long a broker may take to close the connection when we go.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// Messages that wait between the connection and whoever takes them.
 const HEARD_MAX: usize = 16;
 
@@ -34,8 +36,6 @@ pub(super) enum Heard {
         refused: Vec<usize>,
     },
     Message(Message),
-    /// The connection was ended in order, by us.
-    Ended,
 }
 
 /// A device's message.
@@ -70,6 +70,7 @@ enum Client {
 
 /// A connection that works on a task of its own.
 pub(super) struct Link {
+    url: String,
     client: Client,
     heard: mpsc::Receiver<Result<Heard, Failure>>,
     task: tokio::task::JoinHandle<()>,
@@ -110,12 +111,12 @@ impl Link {
                 (Client::V4(client), tokio::spawn(listen_v4(events, url, hear)))
             }
         };
-        Ok(Link { client, heard, task })
+        Ok(Link { url: settings.url.clone(), client, heard, task })
     }
 
-    /// What comes next. After an error, or the end, nothing comes any more.
+    /// What comes next. After an error nothing comes any more.
     pub(super) async fn next(&mut self) -> Result<Heard, Failure> {
-        self.heard.recv().await.unwrap_or(Ok(Heard::Ended))
+        self.heard.recv().await.unwrap_or_else(|| Err(problem::closed(&self.url)))
     }
 
     /// Asks for topics: at most once (QoS 0), where nothing is to be acknowledged, else at least once (QoS 1). Where
@@ -158,12 +159,16 @@ impl Link {
         };
     }
 
-    /// Says that we go; what was asked before is sent before.
-    pub(super) fn disconnect(&self) {
+    /// Goes, after all that was to be said before. What the broker still sends is read and left to it: a connection
+    /// that is closed on unread words may take our last acknowledgements with it.
+    pub(super) async fn leave(mut self) {
         let _ = match &self.client {
             Client::V4(client) => client.try_disconnect().is_ok(),
             Client::V5(client) => client.try_disconnect().is_ok(),
         };
+        let closed = async { while self.next().await.is_ok() {} };
+        // One that does not close is left all the same.
+        let _ = tokio::time::timeout(FAREWELL, closed).await;
     }
 }
 
@@ -249,11 +254,12 @@ async fn listen_v5(mut events: v5::EventLoop, url: String, hear: Hear) {
     }
 }
 
-/// Hands on what was heard; says whether it was the last.
+/// Hands on what was heard; says whether nobody listens any more.
 async fn tell(hear: &Hear, heard: Option<Heard>) -> bool {
-    let Some(heard) = heard else { return false };
-    let last = matches!(heard, Heard::Ended);
-    hear.send(Ok(heard)).await.is_err() || last
+    match heard {
+        Some(heard) => hear.send(Ok(heard)).await.is_err(),
+        None => false,
+    }
 }
 
 /// Hands on what was read before the connection was lost, and then why: a broker that was killed may not have it any
@@ -269,7 +275,7 @@ async fn tell_rest(hear: &Hear, rest: impl Iterator<Item = Heard>, failure: Fail
 }
 
 fn heard_v4(event: rumqttc::Event) -> Option<Heard> {
-    use rumqttc::{Event, Outgoing, Packet, QoS, SubscribeReasonCode};
+    use rumqttc::{Event, Packet, QoS, SubscribeReasonCode};
     match event {
         Event::Incoming(Packet::ConnAck(answer)) => {
             Some(Heard::Connected { session: answer.session_present })
@@ -284,7 +290,6 @@ fn heard_v4(event: rumqttc::Event) -> Option<Heard> {
             let receipt = if publish.qos == QoS::AtMostOnce { Receipt::None } else { Receipt::V4(publish) };
             Some(Heard::Message(Message { topic, payload, retained, receipt }))
         }
-        Event::Outgoing(Outgoing::Disconnect) => Some(Heard::Ended),
         _ => None,
     }
 }
@@ -310,7 +315,6 @@ fn heard_v5(event: v5::Event) -> Option<Heard> {
                 if publish.qos == QoS::AtMostOnce { Receipt::None } else { Receipt::V5(Box::new(publish)) };
             Some(Heard::Message(Message { topic, payload, retained, receipt }))
         }
-        v5::Event::Outgoing(rumqttc::Outgoing::Disconnect) => Some(Heard::Ended),
         _ => None,
     }
 }

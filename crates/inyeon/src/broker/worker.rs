@@ -130,8 +130,7 @@ impl Worker {
         if let Ok(mut link) = Link::open(&self.settings, Session::Clean, 0)
             && let Ok(Heard::Connected { .. }) = link.next().await
         {
-            link.disconnect();
-            let _ = link.next().await;
+            link.leave().await;
         }
     }
 }
@@ -201,7 +200,6 @@ impl Connection<'_> {
                     }
                     Ok(Heard::Subscribed { refused }) => return self.refused(&refused),
                     Ok(Heard::Message(message)) => self.take(message),
-                    Ok(Heard::Ended) => return Over::Lost(problem::closed(&self.worker.settings.url)),
                     Err(failure) => return Over::Lost(failure),
                 },
                 Some((number, result)) = self.answers.recv() => self.answered(number, result),
@@ -341,16 +339,8 @@ impl Connection<'_> {
                 () = sleep_until(limit) => break,
             }
         }
-        self.link.disconnect();
-        loop {
-            tokio::select! {
-                heard = self.link.next() => match heard {
-                    Ok(Heard::Ended) | Err(_) => return Over::Wished,
-                    Ok(_) => {}
-                },
-                () = sleep_until(limit) => return Over::Wished,
-            }
-        }
+        self.link.leave().await;
+        Over::Wished
     }
 }
 

@@ -1,8 +1,6 @@
 //! Devices by MQTT, against a real broker: what a message becomes, that it counts once, who may listen, and what is
 //! said where it does not work.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use crate::contract::is_hangul;
@@ -426,7 +424,6 @@ fn an_orderly_end_leaves_nothing_unacknowledged() {
     }
     sender.join().unwrap();
     until("all came", || home.export().len() >= 400);
-    std::thread::sleep(Duration::from_millis(50));
     served.take().unwrap().stop().in_order();
     let levels: Vec<u64> = home.export().iter().map(|e| e["properties"]["level"].as_u64().unwrap()).collect();
     assert_eq!(levels, (0..400).collect::<Vec<u64>>(), "each once, in its order");
