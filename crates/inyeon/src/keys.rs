@@ -23,6 +23,12 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// A name for a message that came without one.
+pub fn fresh_id() -> String {
+    let random: u128 = rand::random();
+    format!("srv-{random:032x}")
+}
+
 /// What is kept of a key. It has 160 random bits, so a plain hash cannot be searched.
 pub fn hash_write_key(key: &str) -> [u8; 32] {
     let digest = ring::digest::digest(&ring::digest::SHA256, key.as_bytes());

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod benchmark;
+pub mod broker;
 pub mod cli;
 pub mod demo;
 pub mod dialect;

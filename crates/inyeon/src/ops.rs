@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use views::{DeadLetterFilter, EffectFilter, GroupBy, ReportQuery};
 
+use crate::broker;
 use crate::dialect::{self, Code, Origin, Parsed};
 use crate::error::{Failure, Kind};
 use crate::identity::{self, IdentityOp};
@@ -73,6 +74,14 @@ pub enum Op {
         name: String,
     },
     Identity(IdentityOp),
+    BrokerConnect {
+        name: String,
+        settings: broker::Settings,
+    },
+    BrokerList,
+    BrokerDisconnect {
+        name: String,
+    },
     ImportStart {
         name: String,
     },
@@ -189,6 +198,8 @@ impl Op {
                 | Op::WebhookConnect { .. }
                 | Op::WebhookDisconnect { .. }
                 | Op::PlanApply { .. }
+                | Op::BrokerConnect { .. }
+                | Op::BrokerDisconnect { .. }
         )
     }
 
@@ -246,6 +257,9 @@ pub fn run(node: &Node, op: Op) -> Result<Value, Failure> {
             Ok(json!({ "disconnected": name }))
         }
         Op::Identity(op) => identity::run(node, op),
+        Op::BrokerConnect { name, settings } => broker::connect(node, &name, settings),
+        Op::BrokerList => broker::list(node),
+        Op::BrokerDisconnect { name } => broker::disconnect(node, &name),
         Op::ImportStart { name } => import_start(node, name),
         Op::ImportKnown { name, keys } => {
             let source = import_source(&name);
@@ -592,6 +606,9 @@ fn replay_dead_letters(node: &Node, seqs: &[u64]) -> Result<Value, Failure> {
                         .map_err(|refusal| refusal.reason),
                     None => Err(format!("no webhook {name} is connected")),
                 }
+            }
+            Item::Rejected { body, received_at, .. } if body.place.starts_with(broker::PLACE) => {
+                broker::replay(node, &body.place, &body.raw, received_at)?
             }
             Item::Rejected { body, source, .. } => {
                 let origin = Origin { source: &source, place: &body.place, received_at };

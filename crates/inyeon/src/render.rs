@@ -495,6 +495,56 @@ pub fn webhook_disconnected(answer: &Value, messages: &Messages) -> String {
     messages.with("webhook-disconnected", &[("name", plain(&answer["disconnected"]))])
 }
 
+pub fn broker_connected(answer: &Value, messages: &Messages) -> String {
+    let topics: Vec<String> = array(&answer["topics"]).iter().map(plain).collect();
+    let values = ["name", "url", "client_id", "source"].map(|name| (name, plain(&answer[name])));
+    messages.with("broker-connected", &[&values[..], &[("topics", topics.join(", "))]].concat())
+}
+
+pub fn brokers(rows: &Value, messages: &Messages) -> String {
+    let columns = ["name", "url", "source", "connected", "received", "acknowledged", "refused", "detail"];
+    let head = heads(messages, &columns);
+    let rows: Vec<Vec<String>> = array(rows)
+        .iter()
+        .map(|row| {
+            let live = &row["live"];
+            let problem =
+                if row["problem"].is_null() { &live["last_error"]["message"] } else { &row["problem"] };
+            let cells = [
+                &row["name"],
+                &row["url"],
+                &row["source"],
+                &live["connected_since"],
+                &live["received"],
+                &live["acknowledged"],
+                &live["refused"],
+                problem,
+            ];
+            cells.map(or_dash).to_vec()
+        })
+        .collect();
+    table(&head, &rows)
+}
+
+pub fn broker_disconnected(answer: &Value, messages: &Messages) -> String {
+    let values = [("name", plain(&answer["disconnected"])), ("id", or_dash(&answer["client_id"]))];
+    messages.with("broker-disconnected", &values)
+}
+
+/// A device's message with what the map makes of it.
+pub fn broker_message(message: &Value, messages: &Messages) -> String {
+    let retained = if message["retained"] == true { messages.get("broker-retained") } else { String::new() };
+    let mut out = format!("{}{retained}", plain(&message["topic"]));
+    for event in array(&message["events"]) {
+        let _ = write!(out, "\n{}", serde_json::to_string_pretty(event).unwrap_or_default());
+    }
+    if message["refused"].is_object() {
+        let values = ["code", "reason"].map(|name| (name, plain(&message["refused"][name])));
+        let _ = write!(out, "\n{}", messages.with("broker-message-refused", &values));
+    }
+    out
+}
+
 /// The events that a map makes, one after the other as they would be sent.
 pub fn map_checked(answer: &Value, messages: &Messages) -> String {
     let source = ("source", plain(&answer["source"]));

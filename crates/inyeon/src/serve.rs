@@ -94,6 +94,7 @@ impl Server {
 
     fn shut(&mut self) {
         drop(self.stop.take());
+        self.app.brokers.end();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
             let _ = std::fs::remove_file(server_file(&self.store));

@@ -5,9 +5,11 @@ use runtime::{Node, NodeError};
 use rustc_hash::FxHashMap;
 use serde_json::{Value, json};
 
+use crate::broker;
 use crate::dialect::segment::{self, Outer};
 use crate::dialect::{Code, Parsed};
 use crate::error::{Failure, Kind};
+use crate::import::ImportEvent;
 use crate::import::csv_map::{Map, Request};
 use crate::plan::Plan;
 use crate::plan::gate::{Admitted, Door, Named, admit};
@@ -138,7 +140,7 @@ impl Hook {
             Ok(body) => body,
             Err(error) => return Ok(Err(Refusal::new(Code::MalformedJson.name(), error))),
         };
-        let request = Request { body: &body, header, received_at: received_at.to_string() };
+        let request = Request { body: &body, header, received_at: received_at.to_string(), message: None };
         let events = match self.map.events_of(&request) {
             Ok(events) => events,
             Err(reason) => return Ok(Err(Refusal::new(reason.code(), reason))),
@@ -217,7 +219,8 @@ impl Hook {
     }
 }
 
-/// What a map makes of a sample, without a store.
+/// What a map makes of a sample, without a store. A sample of a map about topics is a message's payload, and its
+/// headers say `topic` and, where it was, `retained`.
 pub fn sample(
     map: &Map,
     body: &str,
@@ -225,19 +228,29 @@ pub fn sample(
     received_at: Time,
 ) -> Result<Value, Failure> {
     let failed = |detail: String| Failure::new(Kind::Failed, "map-sample").with("detail", detail);
-    let body: Value = serde_json::from_str(body).map_err(|error| failed(error.to_string()))?;
     let header = |name: &str| {
         let found = headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.clone())
     };
-    let request = Request { body: &body, header: &header, received_at: received_at.to_string() };
-    let events = map.events_of(&request).map_err(|reason| failed(reason.to_string()))?;
-    let mut shown = Vec::new();
-    for event in events {
-        let mut json: Value = serde_json::from_str(&event.json).map_err(|error| failed(error.to_string()))?;
-        json["key"] = json!(event.key);
-        json["at"] = json!(event.at.to_string());
-        shown.push(json);
-    }
-    Ok(Value::Array(shown))
+    let events = if map.topic_filters().is_empty() {
+        let body: Value = serde_json::from_str(body).map_err(|error| failed(error.to_string()))?;
+        let received_at = received_at.to_string();
+        let request = Request { body: &body, header: &header, received_at, message: None };
+        map.events_of(&request).map_err(|reason| failed(reason.to_string()))?
+    } else {
+        let topic = header("topic").ok_or_else(|| Failure::new(Kind::Usage, "map-sample-topic"))?;
+        let retained = header("retained").is_some_and(|value| value == "true");
+        broker::sample(map, &topic, retained, body.as_bytes(), received_at)
+            .map_err(|(_, reason)| failed(reason))?
+    };
+    Ok(events.iter().map(shown).collect())
+}
+
+/// An event that a map makes, for whoever tries the map.
+pub fn shown(event: &ImportEvent) -> Value {
+    let mut shown: Value =
+        serde_json::from_str(&event.json).unwrap_or_else(|_| json!({ "json": event.json }));
+    shown["key"] = json!(event.key);
+    shown["at"] = json!(event.at.to_string());
+    shown
 }

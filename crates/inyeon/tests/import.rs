@@ -982,7 +982,7 @@ fn a_webhook_is_a_row_too() {
     };
     let events_of = |kind: &str| {
         let body = body(kind);
-        map.events_of(&Request { body: &body, header: &|_| None, received_at: String::new() })
+        map.events_of(&Request { body: &body, header: &|_| None, received_at: String::new(), message: None })
     };
     let events = events_of("line").unwrap();
     assert_eq!(events.len(), 1, "nobody to identify");

@@ -38,7 +38,11 @@ fn headers(sample: &Path) -> Vec<(String, String)> {
 fn each_sample_becomes_what_is_written_beside_it() {
     let mut tried = BTreeSet::new();
     let mut wrong = Vec::new();
-    for maker in ["cafe24", "odoo", "shopify", "woocommerce"] {
+    let of_orders = ["order.placed", "order.refunded", "fulfillment.shipped", "stock."];
+    let of_devices =
+        ["slot.level_reported", "device.reading_reported", "device.silent", "device.status_reported"];
+    let makers = ["cafe24", "odoo", "shopify", "woocommerce"].map(|maker| (maker, of_orders));
+    for (maker, events) in makers.into_iter().chain([("mqtt", of_devices)]) {
         let map = Map::load(&maps().join(format!("{maker}.yaml"))).unwrap_or_else(|error| panic!("{error}"));
         let mut made = BTreeSet::new();
         for expected in files(&maps().join("samples").join(maker), ".expect.json") {
@@ -77,7 +81,7 @@ fn each_sample_becomes_what_is_written_beside_it() {
             }
             tried.insert(name);
         }
-        for event in ["order.placed", "order.refunded", "fulfillment.shipped", "stock."] {
+        for event in events {
             assert!(
                 made.iter().any(|made| made.starts_with(event)),
                 "{maker}: no sample makes {event}: {made:?}"

@@ -3,6 +3,10 @@
 //! They need the binary built with the `faults` feature: `cargo test -p inyeon --features faults`. How much they do
 //! is chosen by `INYEON_TEST_SCALE`: `quick` (the default), `full` or `soak`.
 
+#[path = "server/broker.rs"]
+mod broker;
+#[path = "server/broker_kill.rs"]
+mod broker_kill;
 #[path = "server/cli.rs"]
 mod cli;
 #[path = "server/contract.rs"]
@@ -23,6 +27,8 @@ mod identity;
 mod jsonl;
 #[path = "server/kill.rs"]
 mod kill;
+#[path = "server/mosquitto.rs"]
+mod mosquitto;
 #[path = "server/openapi.rs"]
 mod openapi;
 #[path = "server/operations.rs"]

@@ -26,12 +26,16 @@ pub(super) async fn call(State(app): State<Arc<App>>, headers: HeaderMap, body: 
         }
     };
     let changes_senders = op.changes_senders();
+    let lists_brokers = matches!(op, Op::BrokerList);
     // Operations wait for disks and threads; the requests of others must not.
     let worker = app.clone();
     let result = tokio::task::spawn_blocking(move || {
-        let answer = ops::run(&worker.node, op)?;
+        let mut answer = ops::run(&worker.node, op)?;
         if changes_senders {
             worker.reload()?;
+        }
+        if lists_brokers {
+            worker.brokers.describe(&mut answer);
         }
         Ok::<_, Failure>(answer)
     });

@@ -16,6 +16,7 @@ use super::answers::{BatchTaken, EventRefused, Refusal, SentBatch, SentEvent, Ta
 use super::{App, refusal};
 use crate::dialect::segment::{self, BATCH_EVENTS_MAX, BODY_BYTES_MAX, Batch, Outer};
 use crate::dialect::{self, Origin, Parsed, Refused};
+use crate::keys::fresh_id;
 
 /// One event
 ///
@@ -366,10 +367,4 @@ pub(super) fn source_with(app: &App, key: &str) -> Option<Arc<str>> {
         return Some(source.clone());
     }
     (app.trial_key == Some(hash)).then(|| Arc::from("trial"))
-}
-
-/// A name for a message that came without one.
-pub(super) fn fresh_id() -> String {
-    let random: u128 = rand::random();
-    format!("srv-{random:032x}")
 }

@@ -100,6 +100,7 @@ pub(super) async fn page(State(app): State<Arc<App>>) -> String {
         "Requests and submissions that were refused for want of room or by the disk.",
         &intake.refused_by_source(),
     );
+    app.brokers.metrics(&mut text);
     text
 }
 

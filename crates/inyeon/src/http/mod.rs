@@ -30,6 +30,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 
+use crate::broker::{self, Hub};
 use crate::dialect::segment::BODY_BYTES_MAX;
 use crate::i18n::{Lang, Messages};
 use crate::plan::{self, Plan};
@@ -45,7 +46,9 @@ pub struct App {
     /// Systems whose webhooks are taken; replaced whole when they change.
     pub hooks: ArcSwap<Hooks>,
     /// What senders may send; replaced whole when it changes.
-    pub plan: ArcSwapOption<Plan>,
+    pub plan: Arc<ArcSwapOption<Plan>>,
+    /// The device brokers that are followed.
+    pub brokers: Hub,
     /// A key that is good for trying things out and is kept nowhere.
     pub trial_key: Option<[u8; 32]>,
     /// Whoever knows it may do anything; it lies in the store's directory.
@@ -65,11 +68,13 @@ impl App {
         trial_key: Option<&str>,
         control_token: String,
     ) -> Result<Arc<App>, crate::error::Failure> {
+        let plan = Arc::new(ArcSwapOption::empty());
         let app = Arc::new(App {
+            brokers: Hub::start(node.clone(), plan.clone())?,
             node,
             write_keys: ArcSwap::default(),
             hooks: ArcSwap::default(),
-            plan: ArcSwapOption::empty(),
+            plan,
             trial_key: trial_key.map(crate::keys::hash_write_key),
             control_token,
             messages: Lang::ALL.map(Messages::new),
@@ -82,7 +87,7 @@ impl App {
         Ok(app)
     }
 
-    /// Reads from the workspace who may send, how, and what.
+    /// Reads from the workspace who may send, how and what, and who is listened to.
     pub fn reload(&self) -> Result<(), crate::error::Failure> {
         let keys = self.node.ask(|fold| {
             fold.entity(model::EntityId::workspace()).map(|entity| {
@@ -94,6 +99,7 @@ impl App {
         self.write_keys.store(Arc::new(keys));
         self.hooks.store(Arc::new(webhook::connected(&self.node)?));
         self.plan.store(plan::current(&self.node)?.map(Arc::new));
+        self.brokers.follow(broker::connected(&self.node)?);
         Ok(())
     }
 

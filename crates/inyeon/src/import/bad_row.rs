@@ -46,6 +46,8 @@ pub enum BadRowReason {
     Number { column: String, value: String },
     /// Neither a yes nor a no.
     Boolean { column: String, value: String },
+    /// Not a JSON value.
+    Json { column: String, value: String },
     /// A number outside what the column can hold.
     Range { column: String, value: String, expected: &'static str },
     /// The id was already seen in this file.
@@ -74,6 +76,7 @@ impl BadRowReason {
             BadRowReason::Time { .. } => "time",
             BadRowReason::Number { .. } => "number",
             BadRowReason::Boolean { .. } => "boolean",
+            BadRowReason::Json { .. } => "malformed_json",
             BadRowReason::Range { .. } => "range",
             BadRowReason::Duplicate { .. } => "duplicate",
             BadRowReason::Unknown { .. } => "unknown",
@@ -104,6 +107,7 @@ impl fmt::Display for BadRowReason {
             BadRowReason::Boolean { column, value } => {
                 write!(f, "{column} is neither a yes nor a no: {value}")
             }
+            BadRowReason::Json { column, value } => write!(f, "{column} is not JSON: {value}"),
             BadRowReason::Range { column, value, expected } => {
                 write!(f, "{column} is {value}, expected {expected}")
             }

@@ -127,7 +127,7 @@ fn mapped(text: &str, map: &Map, now: Time) -> Result<Vec<Named>, BadRowReason> 
         code: dialect::Code::MalformedJson.name(),
         detail: error.to_string(),
     })?;
-    let request = Request { body: &body, header: &|_| None, received_at: now.to_string() };
+    let request = Request { body: &body, header: &|_| None, received_at: now.to_string(), message: None };
     let events = map.events_of(&request)?;
     Ok(events.into_iter().map(|event| (name_of(&event.json), event)).collect())
 }

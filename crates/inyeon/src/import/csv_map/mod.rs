@@ -4,6 +4,7 @@
 //! sort on disk by their group, so a group is found whole wherever its rows stand, with bounded memory.
 
 mod group;
+mod message;
 mod plan;
 mod request;
 mod run;
@@ -14,9 +15,10 @@ mod value;
 use std::path::{Path, PathBuf};
 
 use self::group::Groups;
+pub use self::message::{Envelope, body_of};
 use self::plan::Plan;
 pub use self::request::Request;
-use self::request::RequestRow;
+use self::request::{RequestRow, View};
 use self::run::{Gathered, Run, Taken};
 use self::value::Source;
 use super::lines::Meter;
@@ -77,14 +79,13 @@ impl Map {
         &self.plan.reading.fields
     }
 
-    /// The events of a webhook's request. Of a list's elements some may make nothing; all of them is a mistake.
+    /// The events of a webhook's request or a device's message. Of a list's elements some may make nothing; all of
+    /// them is a mistake. An event whose key is empty has no name.
     pub fn events_of(&self, request: &Request<'_>) -> Result<Vec<ImportEvent>, BadRowReason> {
         let mut run = Run::new(&self.plan, None);
-        let fields = self.fields();
-        let whole = RequestRow::of_body(fields, request);
-        let rule = run.rule_of(&whole)?;
+        let (rule, view, whole) = self.rule_for(&run, request)?;
         let rows = match &self.plan.rules[rule].each {
-            Some(each) => RequestRow::of_list(fields, request, each),
+            Some(each) => RequestRow::of_list(self.fields(), &view, each),
             None => vec![whole],
         };
         let mut gathered = Gathered::default();
@@ -99,6 +100,36 @@ impl Map {
             understood = true;
         }
         if understood { Ok(run.gathered_events(&gathered)) } else { Err(BadRowReason::NoRule) }
+    }
+
+    /// The first rule that takes a request, and what it sees of it.
+    fn rule_for<'r>(
+        &'r self,
+        run: &Run,
+        request: &'r Request<'r>,
+    ) -> Result<(usize, View<'r>, RequestRow), BadRowReason> {
+        // Rules that are about any topic and any body see one row.
+        let mut plain: Option<RequestRow> = None;
+        for (index, rule) in self.plan.rules.iter().enumerate() {
+            let Some(view) = View::by(rule, request) else { continue };
+            let of_its_own = rule.topic.is_some() || rule.bare.is_some();
+            let row = match plain.take().filter(|_| !of_its_own) {
+                Some(row) => row,
+                None => RequestRow::of_body(self.fields(), &view),
+            };
+            if run.takes(index, &row)? {
+                return Ok((index, view, row));
+            }
+            plain = (!of_its_own).then_some(row);
+        }
+        Err(BadRowReason::NoRule)
+    }
+
+    /// The filters of the topics that its rules name, each once; none for a map of tables or webhooks.
+    pub fn topic_filters(&self) -> Vec<String> {
+        let patterns = self.plan.rules.iter().filter_map(|rule| rule.topic.as_ref());
+        let filters: std::collections::BTreeSet<String> = patterns.map(|pattern| pattern.filter()).collect();
+        filters.into_iter().collect()
     }
 
     /// Whether a body only tries the address, as some systems do when it is entered.
@@ -175,6 +206,14 @@ pub fn read(
             format!("`each: {rule}` is about lists in a webhook's body, and a table has none"),
             &map.file,
             "Take the map for a webhook with `inyeon webhooks connect`",
+        ));
+    }
+    if let Some(filter) = map.topic_filters().first() {
+        return Err(ImportError::new(
+            ErrorKind::Map,
+            format!("the map is about messages on topics ({filter}), and a table has none"),
+            &map.file,
+            "Take the map for a broker with `inyeon brokers connect`",
         ));
     }
     let meter = Meter::over(&[table])?;

@@ -1,7 +1,8 @@
 //! A map made ready: names looked up, formats checked, every mistake told with its line.
 
+mod edge;
+
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
 
 use jiff::civil;
 use jiff::fmt::strtime;
@@ -9,8 +10,9 @@ use jiff::tz::TimeZone;
 use serde_saphyr::{Location, Spanned};
 
 use super::Field;
-use super::signature::{Algorithm, Encoding as SignatureEncoding, Signature};
-use super::spec::{ConditionSpec, EventSpec, Fields, FullSpec, MapSpec, RuleSpec, SignatureSpec, ValueSpec};
+use super::message::TopicPattern;
+use super::signature::Signature;
+use super::spec::{ConditionSpec, EventSpec, Fields, FullSpec, MapSpec, RuleSpec, ValueSpec};
 use super::value::{Condition, FieldIndex, Kind, Origin, Part, Product, Reading, Scalar, Template, Test};
 use crate::import::decimal::{Decimal, NumberStyle};
 use crate::import::local_time::{TimeFormat, TimeReader};
@@ -43,6 +45,10 @@ pub(super) struct Rule {
     pub(super) when: Vec<Condition>,
     /// The list in a webhook's body whose elements are the rows.
     pub(super) each: Option<String>,
+    /// The topics of the messages that it takes; any where there is none.
+    pub(super) topic: Option<TopicPattern>,
+    /// What a payload is called that is no JSON object.
+    pub(super) bare: Option<String>,
     /// Indexes of [`Plan::events`]; none for rows that are skipped.
     pub(super) events: Vec<usize>,
 }
@@ -56,9 +62,12 @@ pub(super) struct EventPlan {
     pub(super) event: Option<String>,
     pub(super) rank: Rank,
     pub(super) group_by: Option<Vec<FieldIndex>>,
-    pub(super) key: Template,
-    pub(super) at: FieldIndex,
-    pub(super) time_reader: TimeReader,
+    /// Names of the event; the first counts whose fields are all there.
+    pub(super) keys: Vec<Template>,
+    /// Whether it may go without a name where none of them can be had.
+    pub(super) may_be_nameless: bool,
+    /// Columns with its time; the first counts that is not empty.
+    pub(super) times: Vec<(FieldIndex, TimeReader)>,
     pub(super) user_id: Option<Scalar>,
     pub(super) anonymous_id: Option<Scalar>,
     pub(super) fallback_anonymous_id: Option<Scalar>,
@@ -188,6 +197,7 @@ impl<'f> Planner<'f> {
         for rule in &spec.rows.value {
             rules.push(self.rule(rule, &mut events)?);
         }
+        self.check_captures(&rules)?;
         Ok(Plan {
             source: spec.source.value,
             dialect,
@@ -198,38 +208,6 @@ impl<'f> Planner<'f> {
             signature,
             pings,
         })
-    }
-
-    fn signature(&self, spec: &Spanned<SignatureSpec>) -> Result<Signature, ImportError> {
-        let (at, spec) = (spec.referenced, &spec.value);
-        let algorithm = Algorithm::from_name(&spec.algorithm).ok_or_else(|| {
-            self.error(
-                at,
-                format!("{:?} is no algorithm of signatures that is known", spec.algorithm),
-                "Use hmac-sha1, hmac-sha256, hmac-sha512, or token where the header holds the secret itself",
-            )
-        })?;
-        let encoding = match spec.encoding.as_deref() {
-            None | Some("hex") => SignatureEncoding::Hex,
-            Some("base64") => SignatureEncoding::Base64,
-            Some(other) => {
-                return Err(self.error(
-                    at,
-                    format!("{other:?} is no way to write a signature that is known"),
-                    "Use hex or base64",
-                ));
-            }
-        };
-        let over = spec.over.clone().unwrap_or_else(|| "{body}".to_owned());
-        if !over.contains("{body}") {
-            return Err(self.error(
-                at,
-                format!("{over:?} does not sign the body"),
-                "Say under over what is signed, with {body} in it; {header.NAME} stands for a header",
-            ));
-        }
-        let prefix = spec.prefix.clone().unwrap_or_default();
-        Ok(Signature { header: spec.header.to_ascii_lowercase(), algorithm, encoding, prefix, over })
     }
 
     fn dialect(
@@ -278,7 +256,15 @@ impl<'f> Planner<'f> {
             });
         }
         let each = spec.each.as_ref().map(|each| each.value.clone());
-        Ok(Rule { when, each, events: of_rule })
+        let topic = self.topic(rule)?;
+        if topic.is_none() && of_rule.iter().any(|event| events[*event].may_be_nameless) {
+            return Err(self.error(
+                rule.referenced,
+                format!("the rule {:?} has no topic, and its key is a list", spec.name),
+                "Only a device's message may go without a name; write one key as a text",
+            ));
+        }
+        Ok(Rule { when, each, topic, bare: spec.bare.clone(), events: of_rule })
     }
 
     fn conditions(&mut self, specs: &[Spanned<ConditionSpec>]) -> Result<Vec<Condition>, ImportError> {
@@ -344,8 +330,8 @@ impl<'f> Planner<'f> {
             Some(columns) => Some(columns.value.iter().map(|name| self.field(name)).collect::<Vec<_>>()),
             None => None,
         };
-        let key = self.key(&spec.key, group_by.as_deref())?;
-        let (at, time_reader) = self.event_time(&spec.at)?;
+        let (keys, may_be_nameless) = self.keys(&spec.key, group_by.as_deref())?;
+        let times = self.event_times(&spec.at)?;
         let mut body = Body { grouped: group_by.is_some(), ..Body::default() };
         let traits = self.nodes(&spec.traits, &mut body)?;
         let properties = self.nodes(&spec.properties, &mut body)?;
@@ -356,9 +342,9 @@ impl<'f> Planner<'f> {
             kind,
             event: event_name,
             group_by,
-            key,
-            at,
-            time_reader,
+            keys,
+            may_be_nameless,
+            times,
             user_id: self.identifier("user_id", spec.user_id.as_ref())?,
             anonymous_id: self.identifier("anonymous_id", spec.anonymous_id.as_ref())?,
             fallback_anonymous_id: self
@@ -404,48 +390,6 @@ impl<'f> Planner<'f> {
             Some(cause) => Err(self.error(at, cause, "docs/import.md describes the keys of an event")),
             None => Ok(kind.to_owned()),
         }
-    }
-
-    /// The key's template. A key that misses a column of its group would be shared by several events, and one
-    /// with a column more would depend on which row of the group comes first.
-    fn key(&mut self, key: &Spanned<String>, group: Option<&[FieldIndex]>) -> Result<Template, ImportError> {
-        let template = self.template(&key.value, key.referenced)?;
-        let fields: BTreeSet<FieldIndex> = template.fields().collect();
-        let by_line = template.0.iter().any(|part| matches!(part, Part::Line));
-        match group {
-            None if fields.is_empty() && !by_line => Err(self.error(
-                key.referenced,
-                "the key is the same for every row",
-                "Name the columns that tell one event from another, such as \"order:{OrderId}:placed\"",
-            )),
-            Some(group) if by_line || fields != group.iter().copied().collect() => Err(self.error(
-                key.referenced,
-                "the key does not name exactly the columns of group_by",
-                "Use every column of group_by in the key, and no other",
-            )),
-            _ => Ok(template),
-        }
-    }
-
-    fn event_time(&mut self, at: &Spanned<ValueSpec>) -> Result<(FieldIndex, TimeReader), ImportError> {
-        let (column, time_reader) = match &at.value {
-            ValueSpec::Column(column) => {
-                (column.clone(), self.time_reader(&FullSpec::default(), at.referenced)?)
-            }
-            ValueSpec::Full(full) => match (&full.from, full.kind_names().as_slice()) {
-                (Some(column), ["from"]) if full.r#as.is_none() && full.default.is_none() => {
-                    (column.clone(), self.time_reader(full, at.referenced)?)
-                }
-                _ => {
-                    return Err(self.error(
-                        at.referenced,
-                        "at is not a column with a time",
-                        "Name the column, or write { from: Column, format: \"%d/%m/%Y\", time_zone: Europe/Rome }",
-                    ));
-                }
-            },
-        };
-        Ok((self.field(&column), time_reader))
     }
 
     fn identifier(
@@ -567,6 +511,7 @@ impl<'f> Planner<'f> {
             }
             (_, None | Some("text")) => Kind::Text,
             (_, Some("boolean")) => Kind::Boolean,
+            (_, Some("json")) => Kind::Json,
             (_, Some("date")) => Kind::Date(self.time_reader(full, at)?),
             (_, Some("time")) => Kind::Time(self.time_reader(full, at)?),
             (_, Some(other)) => return Err(self.unknown_kind(name, other, at)),
@@ -627,7 +572,7 @@ impl<'f> Planner<'f> {
         self.error(
             at,
             format!("{name} cannot be read as {kind:?}"),
-            "Use text, number, integer, money, boolean, date or time; products and sums are numbers",
+            "Use text, number, integer, money, boolean, date, time or json; products and sums are numbers",
         )
     }
 

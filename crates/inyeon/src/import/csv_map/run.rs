@@ -1,7 +1,9 @@
 //! Taking rows: find the rule, make the parts of its events, and only when all of them are sound let them count.
 
+use jiff::Timestamp;
+
 use super::group::{GroupId, Groups, Part, Values};
-use super::plan::{EventPlan, List, Node, Plan, Rule, Sum};
+use super::plan::{EventPlan, List, Node, Plan, Sum};
 use super::value::{Condition, Kind, Reading, Scalar, Source};
 use crate::import::decimal::Decimal;
 use crate::import::json::Json;
@@ -72,8 +74,18 @@ impl Run {
     }
 
     /// The rule that takes a row.
-    pub(super) fn rule_of(&self, row: &dyn Source) -> Result<usize, BadRowReason> {
-        first_rule(&self.plan.rules, row, &self.plan.reading)?.ok_or(BadRowReason::NoRule)
+    fn rule_of(&self, row: &dyn Source) -> Result<usize, BadRowReason> {
+        for index in 0..self.plan.rules.len() {
+            if self.takes(index, row)? {
+                return Ok(index);
+            }
+        }
+        Err(BadRowReason::NoRule)
+    }
+
+    /// Whether a row meets a rule's conditions.
+    pub(super) fn takes(&self, rule: usize, row: &dyn Source) -> Result<bool, BadRowReason> {
+        all_hold(&self.plan.rules[rule].when, row, &self.plan.reading)
     }
 
     /// [`Run::stage`] by a rule that is known to take the row.
@@ -174,15 +186,6 @@ impl Run {
     }
 }
 
-fn first_rule(rules: &[Rule], row: &dyn Source, reading: &Reading) -> Result<Option<usize>, BadRowReason> {
-    for (index, rule) in rules.iter().enumerate() {
-        if all_hold(&rule.when, row, reading)? {
-            return Ok(Some(index));
-        }
-    }
-    Ok(None)
-}
-
 fn all_hold(conditions: &[Condition], row: &dyn Source, reading: &Reading) -> Result<bool, BadRowReason> {
     for condition in conditions {
         if !condition.holds(row, reading)? {
@@ -231,13 +234,30 @@ impl EventPlan {
         part: &mut Part,
     ) -> Result<(), BadRowReason> {
         part.key.clear();
-        self.key.push_whole(row, reading, &mut part.key)?;
-        let at = reading.needed_text(row, self.at)?;
-        part.at = self.time_reader.instant(at).ok_or_else(|| BadRowReason::Time {
-            column: reading.name(self.at).to_owned(),
-            value: at.to_owned(),
-        })?;
+        self.push_key(row, reading, &mut part.key)?;
+        part.at = self.time_of(row, reading)?;
         push_values(&mut self.scalars, row, reading, scratch, &mut part.values)
+    }
+
+    /// The first name that the row has; nothing where the event may go without one.
+    fn push_key(&self, row: &dyn Source, reading: &Reading, out: &mut String) -> Result<(), BadRowReason> {
+        match self.keys.iter().find(|key| key.is_whole(row, reading)).or(self.keys.first()) {
+            Some(key) if !self.may_be_nameless || key.is_whole(row, reading) => {
+                key.push_whole(row, reading, out)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The first time that the row has.
+    fn time_of(&mut self, row: &dyn Source, reading: &Reading) -> Result<Timestamp, BadRowReason> {
+        let told = self.times.iter().position(|(field, _)| reading.text(row, *field).is_some());
+        let (field, time_reader) = &mut self.times[told.unwrap_or(0)];
+        let at = reading.needed_text(row, *field)?;
+        time_reader.instant(at).ok_or_else(|| BadRowReason::Time {
+            column: reading.name(*field).to_owned(),
+            value: at.to_owned(),
+        })
     }
 
     /// What every row of a group adds.

@@ -4,7 +4,9 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor, value::MapAccessDeserializer};
+use serde::de::{
+    Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer,
+};
 use serde_saphyr::Spanned;
 
 use crate::import::table::Encoding;
@@ -50,6 +52,8 @@ pub(super) struct RuleSpec {
     #[serde(default)]
     pub(super) when: Vec<Spanned<ConditionSpec>>,
     pub(super) each: Option<Spanned<String>>,
+    pub(super) topic: Option<Spanned<String>>,
+    pub(super) bare: Option<String>,
     pub(super) skip: Option<String>,
     #[serde(default)]
     pub(super) events: Vec<Spanned<EventSpec>>,
@@ -81,8 +85,8 @@ pub(super) struct EventSpec {
     #[serde(default)]
     pub(super) when: Vec<Spanned<ConditionSpec>>,
     pub(super) group_by: Option<Spanned<Vec<String>>>,
-    pub(super) key: Spanned<String>,
-    pub(super) at: Spanned<ValueSpec>,
+    pub(super) key: Spanned<OneOrMore<String>>,
+    pub(super) at: Spanned<OneOrMore<ValueSpec>>,
     pub(super) r#type: Option<Spanned<String>>,
     pub(super) event: Option<Spanned<String>>,
     pub(super) user_id: Option<Spanned<ValueSpec>>,
@@ -92,6 +96,55 @@ pub(super) struct EventSpec {
     pub(super) traits: Fields,
     #[serde(default)]
     pub(super) properties: Fields,
+}
+
+/// One, or a list of which the first that can be had counts.
+pub(super) enum OneOrMore<T> {
+    One(T),
+    More(Vec<T>),
+}
+
+impl<T> OneOrMore<T> {
+    pub(super) fn as_slice(&self) -> &[T] {
+        match self {
+            OneOrMore::One(one) => std::slice::from_ref(one),
+            OneOrMore::More(more) => more,
+        }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMore<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OneOrMoreVisitor<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for OneOrMoreVisitor<T> {
+            type Value = OneOrMore<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("one, or a list of them in the order of preference")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<OneOrMore<T>, E> {
+                T::deserialize(text.into_deserializer()).map(OneOrMore::One)
+            }
+
+            fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<OneOrMore<T>, E> {
+                T::deserialize(number.into_deserializer()).map(OneOrMore::One)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<OneOrMore<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(OneOrMore::One)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<OneOrMore<T>, A::Error> {
+                let mut more = Vec::new();
+                while let Some(one) = list.next_element()? {
+                    more.push(one);
+                }
+                Ok(OneOrMore::More(more))
+            }
+        }
+        deserializer.deserialize_any(OneOrMoreVisitor(PhantomData))
+    }
 }
 
 /// Names with values, in the order they are written in: the events keep it.

@@ -167,6 +167,11 @@ impl Template {
         Ok(())
     }
 
+    /// Whether every field has some text.
+    pub(super) fn is_whole(&self, row: &dyn Source, reading: &Reading) -> bool {
+        self.fields().all(|field| reading.text(row, field).is_some())
+    }
+
     /// Appends the text, or nothing at all where all its fields are empty.
     fn push(&self, row: &dyn Source, reading: &Reading, out: &mut String) {
         let mut fields = self.0.iter().filter_map(|part| match part {
@@ -246,6 +251,8 @@ pub(super) enum Kind {
     /// With so many digits behind the point.
     Money(u32),
     Boolean,
+    /// A JSON value as it stands.
+    Json,
     Date(TimeReader),
     Time(TimeReader),
 }
@@ -323,6 +330,13 @@ impl Scalar {
                 column: self.label.clone(),
                 value: given.to_owned(),
             })?),
+            Kind::Json => {
+                serde_json::from_str::<serde::de::IgnoredAny>(given).map_err(|_| BadRowReason::Json {
+                    column: self.label.clone(),
+                    value: given.to_owned(),
+                })?;
+                out.push_str(given.trim());
+            }
             // Writing into a String does not fail.
             Kind::Date(time_reader) => {
                 let date = time_reader.date(given).ok_or_else(bad_time)?;
@@ -355,7 +369,7 @@ impl Scalar {
 
 fn push_json(text: &str, kind: &Kind, out: &mut String) {
     match kind {
-        Kind::Number | Kind::Integer | Kind::Boolean => out.push_str(text),
+        Kind::Number | Kind::Integer | Kind::Boolean | Kind::Json => out.push_str(text),
         Kind::Text | Kind::Money(_) | Kind::Date(_) | Kind::Time(_) => push_text(out, text),
     }
 }
