@@ -4,7 +4,11 @@
 //! entry: it only evolves. Both pass through the same `evolve_*` functions, so that a replay reaches the same
 //! bytes. Nothing here waits, writes a file or reads a clock.
 
+mod checkpoint;
+mod entities;
 mod identity;
+mod outcomes;
+mod shown;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,21 +16,24 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use engine::identity::Rules;
-use engine::{Change as Step, Context, EffectState, Entity, Observed, Reference, Stimulus, decide, evolve};
+use engine::{Change as Step, Context, EffectState, Observed, Reference, Stimulus, decide, evolve};
 use model::codec::Stored;
 use model::{
     Cause, Command, Dedupe, DedupeHash, EntityId, Entry, Event, EventKind, Fact, Identifier, IdentifierHash,
-    IntakeRecord, KeyId, MailBody, MailKey, Outcome, PartitionId, Position, Profile, RecordKind,
-    RejectedBody, Signal, SkipReason, Time, TimelineId, TimerId, ViolationBody,
+    IntakeRecord, KeyId, MailBody, MailKey, Outcome, PartitionId, RecordKind, RejectedBody, Signal,
+    SkipReason, Time, TimelineId, TimerId, ViolationBody,
 };
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
-use store::{Checkpoint, IdentityRow, Keys, StateError};
+use store::{IdentityRow, Keys, StateError};
 use views::Change;
 
-use self::identity::waiting;
+use self::checkpoint::Overlay;
+use self::entities::{Cached, unreadable_mail};
+pub use self::entities::{Trace, Trail};
 pub use self::identity::{Explanation, Home, Joined, Lineage, Named};
-use crate::base::{Base, seal_snapshot};
+use self::shown::{dead_letter, skipped};
+use crate::base::Base;
 use crate::logs::{BodyError, HistoryError, Logs, open_outcomes};
 
 /// The fold cannot go on; nothing that a single input contains leads here.
@@ -38,52 +45,6 @@ pub enum FoldError {
     History(#[from] HistoryError),
     #[error("journal entry {seq} cannot be opened")]
     Body { seq: u64, source: BodyError },
-}
-
-/// Where one step of an entity's history stands.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum Trace {
-    Input { intake: u64 },
-    Outcome,
-    Mail(MailKey),
-}
-
-/// A step of an entity's history with the journal sequence at which it counted.
-pub type Trail = Vec<(u64, Trace)>;
-
-struct Cached {
-    entity: Entity,
-    /// Steps since the checkpoint that `Base` has.
-    trail: Trail,
-    /// Changed since the last checkpoint was collected.
-    dirty: bool,
-    /// The checkpoint round in which it was last used.
-    used: u64,
-    /// Where an input made its fold fail: the entity after so many steps of the trail. The next failure folds again
-    /// from here, so that a busy entity with many of them is not folded again from its checkpoint each time.
-    sound: Option<(usize, Box<Entity>)>,
-}
-
-/// What is kept of messages and identifiers between a change and its checkpoint.
-struct Overlay<K, V> {
-    now: FxHashMap<K, V>,
-    /// Handed to a checkpoint that has not come back yet.
-    leaving: FxHashMap<K, V>,
-}
-
-impl<K: Eq + std::hash::Hash + Copy, V: Clone> Overlay<K, V> {
-    fn new() -> Self {
-        Overlay { now: FxHashMap::default(), leaving: FxHashMap::default() }
-    }
-
-    fn get(&self, key: &K) -> Option<V> {
-        self.now.get(key).or_else(|| self.leaving.get(key)).cloned()
-    }
-
-    fn hand_over(&mut self) -> Vec<(K, V)> {
-        self.leaving = std::mem::take(&mut self.now);
-        self.leaving.iter().map(|(k, v)| (*k, v.clone())).collect()
-    }
 }
 
 /// The fold's own state that is no entity's.
@@ -216,46 +177,6 @@ impl Fold {
         };
         fold.load_own()?;
         Ok(fold)
-    }
-
-    fn load_own(&mut self) -> Result<(), FoldError> {
-        let Base::Checkpoint(state) = &self.base else { return Ok(()) };
-        if let Some(bytes) = state.fold()?
-            && let Ok(opened) =
-                self.keys.open_sealed(&model::Sealed { key: KeyId::STORE, bytes: bytes.as_slice().into() })
-            && let Ok(own) = postcard::from_bytes::<Own>(&opened)
-        {
-            self.own = own;
-        }
-        if let Some(published) = &self.own.reference {
-            self.reference = serde_json::from_str(published).unwrap_or_default();
-        }
-        let mut entities = Vec::new();
-        let mut rules = None;
-        let keys = &self.keys;
-        state.entities(|id, sealed| match crate::base::open_snapshot(keys, sealed) {
-            Some(Entity::Customer(customer)) => {
-                entities.push((id, waiting(&customer)));
-                if customer.erased_at.is_some() {
-                    self.erased_keys.extend(&customer.keys);
-                    self.dead_keys.extend(&customer.keys);
-                }
-            }
-            Some(Entity::Workspace(workspace)) => rules = workspace.identity_rules,
-            None => {}
-        })?;
-        if let Some(rules) = rules {
-            self.use_rules(&rules.text);
-        }
-        for (id, (timers, effects)) in entities {
-            self.wakes.extend(timers.into_iter().map(|(timeline, due, timer)| (timeline, due, id, timer)));
-            for (key, state) in effects {
-                let of =
-                    if state == EffectState::Requested { &mut self.requested } else { &mut self.under_way };
-                of.insert((id, key));
-            }
-        }
-        Ok(())
     }
 
     pub fn set_delivery(&mut self, delivery: Delivery) {
@@ -689,399 +610,7 @@ impl Fold {
         Ok(Counted::Yes(FollowUp { unsettled, decided }))
     }
 
-    fn effects_on(&mut self) -> Result<bool, FoldError> {
-        Ok(self.entity(EntityId::workspace())?.workspace().is_some_and(|workspace| workspace.effects_on))
-    }
-
-    fn ask(
-        &mut self,
-        id: EntityId,
-        stimulus: &Stimulus<'_>,
-        now: Time,
-        timeline: TimelineId,
-    ) -> Result<Vec<Outcome>, FoldError> {
-        let effects_on = self.effects_on()?;
-        self.load(id)?;
-        let context = Context { now, timeline, reference: &self.reference, effects_on };
-        let entity = &self.entities[&id].entity;
-        let decided = catch_unwind(AssertUnwindSafe(|| decide(entity, stimulus, &context)));
-        Ok(decided.unwrap_or_else(|panic| {
-            let mut outcomes = Vec::new();
-            if let Stimulus::Timer(id) = stimulus {
-                outcomes.push(Outcome::TimerFired { id: *id });
-            }
-            let reason = format!("deciding failed: {}", panic_text(panic.as_ref()));
-            outcomes.push(Outcome::Ignored { reason });
-            outcomes
-        }))
-    }
-
-    /// Journals what was decided and lets it count.
-    fn journal_outcomes(
-        &mut self,
-        entity: EntityId,
-        cause: Cause,
-        timeline: TimelineId,
-        at: Time,
-        outcomes: Vec<Outcome>,
-        key: Option<KeyId>,
-    ) -> Result<(), FoldError> {
-        if outcomes.is_empty() {
-            return Ok(());
-        }
-        let key = match key {
-            Some(key) => key,
-            None => self.key_of(entity)?,
-        };
-        let body = self.seal(key, &outcomes.encode());
-        let reference = self.reference.version;
-        self.push(&Entry::Outcome { entity, cause, timeline, at, reference, body });
-        let seq = self.last_seq();
-        // As a replay does, so that both see the same time.
-        self.set_clock(timeline, at);
-        self.evolve_outcomes(entity, timeline, &outcomes, seq)
-    }
-
-    fn evolve_outcomes(
-        &mut self,
-        id: EntityId,
-        timeline: TimelineId,
-        outcomes: &[Outcome],
-        seq: u64,
-    ) -> Result<(), FoldError> {
-        self.load(id)?;
-        for (index, outcome) in outcomes.iter().enumerate() {
-            if let Outcome::Fact(Fact::ProfileErased { .. }) = outcome {
-                self.forget_identity(id)?;
-            }
-            let entity = &mut self.entities.get_mut(&id).expect("loaded above").entity;
-            let before = self_timer(entity, outcome);
-            let stood_for = entity.customer().and_then(|customer| customer.merged_into);
-            let step = Step::Outcome { outcome, timeline };
-            if catch_unwind(AssertUnwindSafe(|| evolve(entity, &step))).is_err() {
-                // Every outcome can be applied to every state; one that cannot is passed over on each replay alike.
-                self.reload(id)?;
-                continue;
-            }
-            self.follow(
-                id,
-                outcome,
-                before,
-                stood_for,
-                MailKey { origin: Position::new(self.partition, seq), index: index as u32 },
-            )?;
-            if let Outcome::Fact(fact) = outcome {
-                let fact = fact.clone();
-                self.changes.push((seq, Change::Fact { entity: id, timeline, fact }));
-            }
-            self.note_effect(id, outcome, seq);
-        }
-        self.leave_trace(id, seq, Trace::Outcome);
-        Ok(())
-    }
-
-    /// Keeps the partition's indexes in step with an outcome.
-    fn follow(
-        &mut self,
-        id: EntityId,
-        outcome: &Outcome,
-        before: Option<(TimelineId, Time)>,
-        stood_for: Option<EntityId>,
-        mail: MailKey,
-    ) -> Result<(), FoldError> {
-        match outcome {
-            Outcome::TimerSet { id: timer, due, timeline, .. } => {
-                self.wakes.insert((*timeline, *due, id, *timer));
-            }
-            Outcome::TimerCleared { id: timer } | Outcome::TimerFired { id: timer } => {
-                if let Some((timeline, due)) = before {
-                    self.wakes.remove(&(timeline, due, id, *timer));
-                }
-            }
-            Outcome::EffectRequested(effect) => {
-                self.requested.insert((id, effect.key.clone()));
-            }
-            Outcome::EffectSettled { key, .. } => {
-                self.under_way.remove(&(id, key.clone()));
-            }
-            Outcome::EffectSuppressed { effect, .. } => {
-                self.requested.remove(&(id, effect.key.clone()));
-            }
-            Outcome::Mail { to, body } => {
-                self.own.mail.insert(mail, (*to, body.clone()));
-            }
-            Outcome::Fact(fact) => match fact {
-                Fact::OrderPlaced { order_id, .. } | Fact::FulfillmentMoved { order_id, .. } => {
-                    self.claim(&Identifier::Order(order_id), id)?;
-                }
-                Fact::PromiseInquired { terms, .. }
-                | Fact::PromiseQuoted { terms, .. }
-                | Fact::PromiseMade { terms, .. }
-                    if !terms.promise_id.starts_with("order:") =>
-                {
-                    self.claim(&Identifier::Promise(&terms.promise_id), id)?;
-                }
-                Fact::IdentifiersJoined { one, other, at } => {
-                    self.say(one, other, true, *at, mail.origin.seq)?
-                }
-                Fact::IdentifiersParted { one, other, at } => {
-                    self.say(one, other, false, *at, mail.origin.seq)?
-                }
-                Fact::IdentityRulesPublished { rules, .. } => self.use_rules(rules),
-                // What stood for the person shows less from now on.
-                Fact::ProfileMerged { .. } | Fact::ProfileParted { .. } => self.touched.extend(stood_for),
-                _ => {}
-            },
-            Outcome::EffectStarted { key } => {
-                self.requested.remove(&(id, key.clone()));
-                self.under_way.insert((id, key.clone()));
-            }
-            Outcome::EffectUnknown { .. } | Outcome::Ignored { .. } => {}
-        }
-        Ok(())
-    }
-
-    fn evolve_mail(
-        &mut self,
-        to: EntityId,
-        key: MailKey,
-        body: &MailBody,
-        seq: u64,
-    ) -> Result<bool, FoldError> {
-        self.load(to)?;
-        let entity = &mut self.entities.get_mut(&to).expect("loaded above").entity;
-        let first_time = entity.customer().is_some_and(|customer| !customer.mails.contains(&key));
-        let step = Step::Mail { key, body };
-        if catch_unwind(AssertUnwindSafe(|| evolve(entity, &step))).is_err() {
-            self.reload(to)?;
-            return Ok(false);
-        }
-        self.leave_trace(to, seq, Trace::Mail(key));
-        Ok(first_time)
-    }
-
-    // ---- entities ---------------------------------------------------------------------------------------------
-
-    /// The entity's state; a new one where nothing is known.
-    pub fn entity(&mut self, id: EntityId) -> Result<&Entity, FoldError> {
-        self.load(id)?;
-        Ok(&self.entities[&id].entity)
-    }
-
-    fn load(&mut self, id: EntityId) -> Result<(), FoldError> {
-        if let Some(cached) = self.entities.get_mut(&id) {
-            cached.used = self.round;
-            return Ok(());
-        }
-        let entity = self.base.entity(&self.keys, id)?.map_or_else(|| Entity::new(id), |(_, entity)| entity);
-        let cached = Cached { entity, trail: Vec::new(), dirty: false, used: self.round, sound: None };
-        self.entities.insert(id, cached);
-        Ok(())
-    }
-
-    /// Folds one entity again: from where it was last folded again, else from its checkpoint and its trail.
-    fn reload(&mut self, id: EntityId) -> Result<(), FoldError> {
-        let Some(Cached { mut trail, dirty, used, sound, .. }) = self.entities.remove(&id) else {
-            return Ok(());
-        };
-        let (steps, entity) = match sound {
-            Some((steps, entity)) => (steps, *entity),
-            None => {
-                let (stamp, entity) =
-                    self.base.entity(&self.keys, id)?.unwrap_or_else(|| (0, Entity::new(id)));
-                trail.retain(|(seq, _)| *seq > stamp);
-                (0, entity)
-            }
-        };
-        let entity = self.refold(entity, &trail[steps..])?;
-        self.met.refolded += (trail.len() - steps) as u64;
-        let sound = Some((trail.len(), Box::new(entity.clone())));
-        self.entities.insert(id, Cached { entity, trail, dirty, used, sound });
-        Ok(())
-    }
-
-    /// Lets an entity live through the steps of a trail.
-    pub fn refold(&mut self, mut entity: Entity, trail: &[(u64, Trace)]) -> Result<Entity, FoldError> {
-        for (seq, trace) in trail {
-            match trace {
-                Trace::Input { intake } => {
-                    let keys = &self.keys;
-                    self.logs.intake(*intake, |record| {
-                        if let Ok(body) = keys.open_sealed(&record.body)
-                            && let Ok(event) = Event::decode(&body)
-                        {
-                            let source = &record.header.source;
-                            let observed = Observed { event: &event, source, key: record.body.key };
-                            evolve(&mut entity, &Step::Input(&observed));
-                        }
-                    })?;
-                }
-                Trace::Outcome => {
-                    let (timeline, outcomes) = self.outcomes_at(*seq)?;
-                    for outcome in &outcomes {
-                        evolve(&mut entity, &Step::Outcome { outcome, timeline });
-                    }
-                }
-                Trace::Mail(key) => {
-                    let (_, outcomes) = self.outcomes_at(key.origin.seq)?;
-                    let unreadable = unreadable_mail();
-                    let body = match outcomes.get(key.index as usize) {
-                        Some(Outcome::Mail { body, .. }) => body,
-                        _ => &unreadable,
-                    };
-                    evolve(&mut entity, &Step::Mail { key: *key, body });
-                }
-            }
-        }
-        Ok(entity)
-    }
-
-    /// The outcomes of a journal entry, pending or written.
-    fn outcomes_at(&mut self, seq: u64) -> Result<(TimelineId, Vec<Outcome>), FoldError> {
-        let keys = self.keys.clone();
-        self.entry(seq, |entry| match entry {
-            Entry::Outcome { timeline, body, .. } => {
-                (timeline, open_outcomes(&keys, &body).unwrap_or_default())
-            }
-            _ => (TimelineId::LIVE, Vec::new()),
-        })
-    }
-
-    /// Reads a journal entry, pending or written.
-    fn entry<T>(&mut self, seq: u64, read: impl FnOnce(Entry<'_>) -> T) -> Result<T, FoldError> {
-        if let Some(pending) = seq.checked_sub(self.pending_from).and_then(|n| self.pending.get(n as usize)) {
-            let entry = Entry::decode(pending).map_err(|source| HistoryError::Codec {
-                log: "journal",
-                seq,
-                source,
-            })?;
-            return Ok(read(entry));
-        }
-        Ok(self.logs.journal(seq, read)?)
-    }
-
-    /// Every step of an entity's history, oldest first.
-    pub fn trail(&mut self, id: EntityId) -> Result<Trail, FoldError> {
-        let mut trail = Trail::new();
-        if let Base::Checkpoint(state) = &self.base {
-            for chunk in state.positions(id)? {
-                trail.extend(postcard::from_bytes::<Trail>(&chunk).unwrap_or_default());
-            }
-        }
-        let known = trail.last().map_or(0, |(seq, _)| *seq);
-        if let Some(cached) = self.entities.get(&id) {
-            trail.extend(cached.trail.iter().filter(|(seq, _)| *seq > known));
-        }
-        Ok(trail)
-    }
-
-    /// Whether each of these permanent keys was applied already.
-    pub fn are_permanent(&self, hashes: &[DedupeHash]) -> Result<Vec<bool>, FoldError> {
-        hashes.iter().map(|hash| Ok(self.is_duplicate(Dedupe::Permanent(*hash))?)).collect()
-    }
-
-    /// Hands every changed entity that is in memory to `each`, in the order of ids. For comparing folds.
-    pub fn each_entity_in_memory(&self, mut each: impl FnMut(EntityId, &Entity)) {
-        let changed = self.entities.iter().filter(|(id, cached)| cached.entity != Entity::new(**id));
-        let mut all: Vec<_> = changed.map(|(id, cached)| (*id, &cached.entity)).collect();
-        all.sort_by_key(|(id, _)| *id);
-        for (id, entity) in all {
-            each(id, entity);
-        }
-    }
-
-    fn key_of(&mut self, id: EntityId) -> Result<KeyId, FoldError> {
-        let customer = self.entity(id)?.customer();
-        Ok(customer.and_then(|customer| customer.keys.first().copied()).unwrap_or(KeyId::STORE))
-    }
-
-    fn leave_trace(&mut self, id: EntityId, seq: u64, trace: Trace) {
-        let cached = self.entities.get_mut(&id).expect("an entity that changed is loaded");
-        cached.trail.push((seq, trace));
-        cached.dirty = true;
-        self.touched.insert(id);
-    }
-
-    // ---- checkpoint -------------------------------------------------------------------------------------------
-
-    /// Entities that changed since the last collection.
-    pub fn dirty_entities(&self) -> usize {
-        self.entities.values().filter(|cached| cached.dirty).count()
-    }
-
-    /// Everything that changed since the last collection, as of the last taken batch. Until
-    /// [`Self::checkpoint_done`] no other may be collected.
-    pub fn collect_checkpoint(&mut self) -> Checkpoint {
-        debug_assert!(self.pending.is_empty() && self.range.is_none());
-        let journal_seq = self.pending_from - 1;
-        let mut checkpoint = Checkpoint { journal_seq, ..Checkpoint::default() };
-        for (id, cached) in self.entities.iter_mut().filter(|(_, cached)| cached.dirty) {
-            cached.dirty = false;
-            // A subject whose key is gone leaves no snapshot.
-            checkpoint.entities.push((*id, seal_snapshot(&self.keys, &cached.entity).ok()));
-            let chunk = postcard::to_allocvec(&cached.trail).expect("positions serialise");
-            let from = cached.trail.first().map_or(journal_seq, |(seq, _)| *seq);
-            checkpoint.positions.push((*id, from, chunk));
-        }
-        checkpoint.identities = self.identities.hand_over();
-        checkpoint.seen = self.seen.hand_over().into_iter().map(|(hash, day)| (day, hash)).collect();
-        checkpoint.permanent = self.permanent.hand_over().into_iter().map(|(hash, ())| hash).collect();
-        checkpoint.forget_before = self.own.clocks.get(&TimelineId::LIVE).map(|now| now.day() - SEEN_DAYS);
-        let own = postcard::to_allocvec(&self.own).expect("plain data serialises");
-        let sealed = self.keys.seal(KeyId::STORE, &own).expect("the store's key is always there");
-        checkpoint.fold = sealed.bytes.into_owned();
-        checkpoint
-    }
-
-    /// The checkpoint up to `seq` is durable: what it holds need not stay in memory.
-    pub fn checkpoint_done(&mut self, seq: u64) {
-        for (hash, row) in self.identities.leaving.drain() {
-            self.identities_read.insert(hash, row);
-        }
-        self.seen.leaving.clear();
-        self.permanent.leaving.clear();
-        for cached in self.entities.values_mut() {
-            cached.trail.retain(|(at, _)| *at > seq);
-            cached.sound = None;
-        }
-        if self.entities.len() > self.cache_max {
-            // What was not used since the last round goes first.
-            let round = self.round;
-            self.entities
-                .retain(|_, cached| cached.dirty || !cached.trail.is_empty() || cached.used >= round);
-            if self.entities.len() > self.cache_max {
-                self.entities.retain(|_, cached| cached.dirty || !cached.trail.is_empty());
-            }
-        }
-        if self.identities_read.len() > self.cache_max * 4 {
-            self.identities_read.clear();
-        }
-        self.round += 1;
-    }
-
     // ---- small parts ------------------------------------------------------------------------------------------
-
-    fn is_duplicate(&self, dedupe: Dedupe) -> Result<bool, StateError> {
-        match dedupe {
-            Dedupe::Client(hash) => Ok(self.seen.get(&hash).is_some() || self.base.was_seen(hash)?),
-            Dedupe::Permanent(hash) => {
-                Ok(self.permanent.get(&hash).is_some() || self.base.is_permanent(hash)?)
-            }
-            Dedupe::None => Ok(false),
-        }
-    }
-
-    fn remember(&mut self, dedupe: Dedupe, received_at: Time) {
-        match dedupe {
-            Dedupe::Client(hash) => {
-                self.seen.now.insert(hash, received_at.day());
-            }
-            Dedupe::Permanent(hash) => {
-                self.permanent.now.insert(hash, ());
-            }
-            Dedupe::None => {}
-        }
-    }
 
     fn set_clock(&mut self, timeline: TimelineId, to: Time) {
         let clock = self.own.clocks.entry(timeline).or_insert(to);
@@ -1125,66 +654,7 @@ impl Fold {
         let sealed = self.keys.seal(key, body).or_else(|_| self.keys.seal(KeyId::STORE, body));
         sealed.expect("the store's key is always there")
     }
-
-    fn note_skipped(&mut self, intake: u64, reason: &SkipReason) {
-        let seq = self.last_seq();
-        self.changes.push((seq, skipped(intake, reason)));
-    }
-
-    fn note_touched(&mut self, seq: u64) -> Result<(), FoldError> {
-        let mut touched: BTreeSet<EntityId> = self.touched.drain().collect();
-        for id in touched.clone() {
-            touched.insert(self.head(id)?);
-        }
-        for id in touched {
-            let person = self.person_profile(id)?;
-            if let Entity::Customer(customer) = self.entity(id)?
-                && customer.erased_at.is_none()
-            {
-                let row = crate::summary::profile_row(customer, person.as_ref());
-                self.changes.push((seq, row));
-            }
-        }
-        for timeline in std::mem::take(&mut self.moved) {
-            let to = self.clock(timeline);
-            self.changes.push((seq, Change::Clock { timeline, to }));
-        }
-        Ok(())
-    }
-
-    /// What is known of a person by all their profiles, where there are several and this one stands for them.
-    fn person_profile(&mut self, id: EntityId) -> Result<Option<Profile>, FoldError> {
-        let members = self.person(id)?;
-        if members.len() == 1 || members.first() != Some(&id) {
-            return Ok(None);
-        }
-        let mut all = Profile::default();
-        for member in members {
-            if let Some(customer) = self.entity(member)?.customer() {
-                all.absorb(&customer.profile);
-            }
-        }
-        Ok(Some(all))
-    }
-
-    fn note_effect(&mut self, id: EntityId, outcome: &Outcome, seq: u64) {
-        let key = match outcome {
-            Outcome::EffectRequested(effect) | Outcome::EffectSuppressed { effect, .. } => &effect.key,
-            Outcome::EffectStarted { key }
-            | Outcome::EffectSettled { key, .. }
-            | Outcome::EffectUnknown { key } => key,
-            _ => return,
-        };
-        let at = self.own.clocks.get(&TimelineId::LIVE).copied().unwrap_or(Time(0));
-        let cached = self.entities.get(&id).and_then(|cached| cached.entity.customer());
-        if let Some(record) = cached.and_then(|customer| customer.effects.get(key)) {
-            self.changes.push((seq, crate::summary::effect_change(id, record, outcome, at)));
-        }
-    }
 }
-
-/// Days for which a client-named message is recognised.
-const SEEN_DAYS: i64 = 30;
 
 const FIRST_ENTITY: EntityId = EntityId::customer(PartitionId(0), 0);
 
@@ -1219,47 +689,10 @@ struct FollowUp {
     decided: Option<(EntityId, KeyId, Vec<Outcome>)>,
 }
 
-/// When the timer that an outcome ends was due.
-fn self_timer(entity: &Entity, outcome: &Outcome) -> Option<(TimelineId, Time)> {
-    let (Outcome::TimerCleared { id } | Outcome::TimerFired { id }) = outcome else { return None };
-    entity.customer()?.timers.get(id).map(|timer| (timer.timeline, timer.due))
-}
-
-fn skipped(intake: u64, reason: &SkipReason) -> Change {
-    Change::Skipped { seq: intake, reason: reason.clone() }
-}
-
-fn dead_letter(seq: u64, source: String, received_at: Time, rejected: &RejectedBody<'_>) -> Change {
-    Change::DeadLetter {
-        seq,
-        source,
-        code: rejected.code.to_string(),
-        place: rejected.place.to_string(),
-        reason: rejected.reason.to_string(),
-        received_at,
-    }
-}
-
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic".to_owned())
-}
-
 /// A panic's text where the program wrote it as it stands. One that was put together may quote the input, and
 /// reasons for skipping are readable for ever.
 fn fixed_panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     panic.downcast_ref::<&str>().map_or_else(|| "a panic".to_owned(), |text| (*text).to_owned())
-}
-
-/// Stands for a mail of which only the arrival is known.
-fn unreadable_mail() -> MailBody {
-    MailBody::SignalForwarded {
-        name: String::new(),
-        properties: String::new(),
-        timestamp: Time(0),
-        timeline: TimelineId::LIVE,
-        now: Time(0),
-    }
 }
 
 /// An entry that no longer borrows the reader's buffer.

@@ -6,6 +6,9 @@
 //!                     settled ◄── effect runner ◄──────┘
 //! ```
 
+mod followers;
+mod partition;
+
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,23 +16,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use crossbeam_channel::{Sender, bounded, unbounded};
 use model::codec::Stored;
 use model::{
-    Command, Dedupe, DedupeHash, Effect, EffectResult, EntityId, Event, Identifier, IntakeHeader,
-    IntakeRecord, KeyId, Outcome, PartitionId, RecordKind, RejectedBody, Signal, Time, TimelineId,
-    ViolationBody,
+    Command, Dedupe, DedupeHash, EffectResult, EntityId, Event, Identifier, IntakeHeader, IntakeRecord,
+    KeyId, Outcome, PartitionId, RecordKind, RejectedBody, Signal, Time, TimelineId, ViolationBody,
 };
 use store::{
-    Checkpoint, CommitError, Disk, Durable, Keys, LogReader, LogWriter, OpenStoreError, State, Store,
-    StoreOptions,
+    Checkpoint, CommitError, Disk, Durable, Keys, LogReader, OpenStoreError, State, Store, StoreOptions,
 };
 use views::{Change, Reader, Views};
 
+use self::followers::{checkpoint, finish_erasures, follow, run_effects};
+use self::partition::Partition;
 use crate::base::Base;
 use crate::clock::Clock;
 use crate::effects::Sink;
-use crate::fold::{Counters, Fold, FoldError, Met};
+use crate::fold::{Fold, FoldError};
 use crate::history::History;
 use crate::intake::{Intake, IntakeCounts, IntakeError};
 use crate::logs::Logs;
@@ -150,15 +153,8 @@ pub struct Node {
 }
 
 const PARTITION: PartitionId = PartitionId(0);
-/// Inputs that are folded between two looks at the requests.
-const BATCH_INPUTS: u64 = 512;
-/// Inputs that one commit of the journal gathers where nobody waits for it, and how long it gathers.
-const COMMIT_INPUTS: u64 = 4096;
-const COMMIT_EVERY: Duration = Duration::from_millis(10);
 /// Batches that may wait for the views before the fold waits for them.
 const VIEWS_QUEUE: usize = 64;
-/// Effects started in one commit at most.
-const EFFECTS_AT_ONCE: usize = 64;
 
 impl Node {
     /// Opens or creates the store in `dir`, folds what the caches lack, and starts the threads.
@@ -578,351 +574,4 @@ fn replay(
         }
     }
     Ok(())
-}
-
-fn finish_erasures(views: &mut Views) -> Result<(), views::Error> {
-    while views.erasure_owed() {
-        match views.finish_erasures() {
-            Err(views::Error::Busy { .. }) => std::thread::sleep(Duration::from_millis(20)),
-            other => other?,
-        }
-    }
-    Ok(())
-}
-
-/// The one writer of a partition.
-struct Partition {
-    fold: Fold,
-    journal: LogWriter,
-    requests: Receiver<Request>,
-    advance: Receiver<()>,
-    intake_durable: Arc<Durable>,
-    to_views: Sender<ToViews>,
-    to_effects: Sender<(EntityId, Effect)>,
-    clock: Clock,
-    keys: Arc<Keys>,
-    sink: Sink,
-    counts: Arc<NodeCounts>,
-    checkpoint_every: Duration,
-    /// The last commit, and the input up to which it reached.
-    committed: Instant,
-    committed_to: u64,
-    checkpointed: Instant,
-    checkpointed_seq: u64,
-    /// A checkpoint is being written.
-    checkpoint_out: bool,
-    /// Who asked for a checkpoint, and who waits for the one that is out.
-    checkpoint_wanted: Vec<Sender<()>>,
-    checkpoint_waiting: Vec<Sender<()>>,
-    /// (intake sequence to reach, whom to tell)
-    draining: Vec<(u64, Sender<()>)>,
-}
-
-impl Partition {
-    /// What the last process left undone.
-    fn recover(&mut self, layout: &store::Layout) -> Result<(), NodeError> {
-        let keys = self.fold.take_erased_keys();
-        if !keys.is_empty() {
-            let failed = |doing| move |(path, source)| NodeError::Io { doing, path, source };
-            let register = store::destroyed_register(&layout.dir);
-            let known = crate::erasure::destroyed(&layout.dir)
-                .map_err(|source| failed("read")((register, source)))?;
-            // An erasure that was cut short is remembered like one that was not.
-            let new: Vec<KeyId> = keys.iter().filter(|key| !known.contains(key)).copied().collect();
-            if !new.is_empty() {
-                crate::erasure::register(layout, &new).map_err(failed("write"))?;
-            }
-            self.keys.destroy(&keys)?;
-        }
-        let now = self.fold.before_backlog(self.clock.now())?;
-        let restored = layout.restored();
-        if restored.exists() {
-            let command = Command::SwitchEffects { on: false, reason: "restored".to_owned() };
-            self.fold.command(EntityId::workspace(), &command, now)?;
-        }
-        if self.sink.starts() {
-            for (id, key, state) in self.fold.started_effects()? {
-                if state == engine::EffectState::Started {
-                    self.fold.command(id, &Command::MarkEffectUnknown { key: key.clone() }, now)?;
-                }
-                let result = match self.sink.arrived(&key) {
-                    Some(true) => EffectResult::Done,
-                    // It is not sent late: what it says may be wrong by now.
-                    Some(false) => EffectResult::Failed("it never arrived".to_owned()),
-                    None => continue,
-                };
-                self.fold.command(id, &Command::SettleEffect { key, result }, now)?;
-            }
-        }
-        let batch = self.fold.take_batch()?;
-        for entry in &batch.entries {
-            self.journal.append(entry);
-        }
-        self.journal.commit()?;
-        let _ = self.to_views.send(ToViews::Batch { upto: batch.last_seq, changes: batch.changes });
-        if restored.exists() {
-            fs::remove_file(&restored).map_err(|source| NodeError::Io {
-                doing: "remove",
-                path: restored.clone(),
-                source,
-            })?;
-        }
-        Ok(())
-    }
-
-    fn run(mut self) {
-        stand_back();
-        if let Err(error) = self.serve() {
-            give_up("the partition writer cannot go on", &error);
-        }
-    }
-
-    fn serve(&mut self) -> Result<(), FoldError> {
-        let mut answers: Vec<(Sender<Vec<Outcome>>, Vec<Outcome>)> = Vec::new();
-        loop {
-            let mut request = self.wait();
-            let mut stopping = false;
-            while let Some(next) = request {
-                stopping |= matches!(next, Request::Stop);
-                self.request(next, &mut answers)?;
-                request = self.requests.try_recv().ok();
-            }
-            let first = self.fold.counters().applied_to + 1;
-            for seq in first..=self.intake_durable.seq().min(first + BATCH_INPUTS - 1) {
-                self.fold.apply(seq)?;
-            }
-            let now = self.fold.before_backlog(self.clock.now())?;
-            self.fold.tick(now)?;
-            let started =
-                if self.sink.starts() { self.fold.start_effects(EFFECTS_AT_ONCE)? } else { Vec::new() };
-            if !self.commit_now(stopping || !answers.is_empty() || !started.is_empty()) {
-                continue;
-            }
-            self.commit()?;
-            // Nothing left before this line: no answer, no effect, no fact.
-            for (answer, outcomes) in answers.drain(..) {
-                let _ = answer.send(outcomes);
-            }
-            for effect in started {
-                let _ = self.to_effects.send(effect);
-            }
-            self.count();
-            self.tell_drained();
-            if stopping {
-                self.collect_checkpoint();
-                return Ok(());
-            }
-            let due = self.checkpointed.elapsed() >= self.checkpoint_every;
-            if !self.checkpoint_out && (due || !self.checkpoint_wanted.is_empty()) {
-                self.collect_checkpoint();
-            }
-        }
-    }
-
-    /// Whether what was decided should become durable now. Where nobody waits for it a commit gathers more: each
-    /// sync is taken from the intake's.
-    fn commit_now(&self, waited_for: bool) -> bool {
-        let gathered = self.fold.counters().applied_to - self.committed_to;
-        waited_for
-            || !self.draining.is_empty()
-            || !self.checkpoint_wanted.is_empty()
-            || gathered >= COMMIT_INPUTS
-            || self.committed.elapsed() >= COMMIT_EVERY
-    }
-
-    /// Waits for something to do.
-    fn wait(&self) -> Option<Request> {
-        if self.fold.counters().applied_to < self.intake_durable.seq() {
-            return self.requests.try_recv().ok();
-        }
-        let soon = if self.fold.has_pending() { COMMIT_EVERY } else { Duration::from_millis(100) };
-        crossbeam_channel::select! {
-            recv(self.requests) -> request => Some(request.unwrap_or(Request::Stop)),
-            recv(self.advance) -> gone => {
-                if gone.is_err() {
-                    // The intake has stopped; its last word may come any moment.
-                    return self.requests.recv_timeout(soon).ok();
-                }
-                None
-            }
-            default(soon) => None,
-        }
-    }
-
-    fn request(
-        &mut self,
-        request: Request,
-        answers: &mut Vec<(Sender<Vec<Outcome>>, Vec<Outcome>)>,
-    ) -> Result<(), FoldError> {
-        let now = self.fold.before_backlog(self.clock.now())?;
-        match request {
-            Request::Command { entity, command, answer } => {
-                let outcomes = self.fold.command(entity, &command, now)?;
-                answers.push((answer, outcomes));
-            }
-            Request::Publish(reference) => self.fold.publish_reference(&reference),
-            Request::Ask(question) => question(&mut self.fold),
-            Request::Settle { entity, key, result } => {
-                self.fold.command(entity, &Command::SettleEffect { key, result }, now)?;
-            }
-            Request::Drain { answer } => self.draining.push((self.intake_durable.seq(), answer)),
-            Request::Checkpoint { answer } => self.checkpoint_wanted.push(answer),
-            Request::CheckpointDone(seq) => {
-                self.fold.checkpoint_done(seq);
-                self.checkpoint_out = false;
-                for answer in self.checkpoint_waiting.drain(..) {
-                    let _ = answer.send(());
-                }
-            }
-            Request::Stop => {}
-        }
-        Ok(())
-    }
-
-    /// Makes what was decided durable and tells the views. A full disk is waited out: nothing has left yet, and
-    /// the intake goes on refusing or accepting for itself.
-    fn commit(&mut self) -> Result<(), FoldError> {
-        self.committed = Instant::now();
-        self.committed_to = self.fold.counters().applied_to;
-        let batch = self.fold.take_batch()?;
-        if batch.entries.is_empty() {
-            return Ok(());
-        }
-        for entry in &batch.entries {
-            self.journal.append(entry);
-        }
-        let mut patience = Duration::from_millis(50);
-        loop {
-            match self.journal.commit() {
-                Ok(_) => break,
-                Err(CommitError::NotWritten { path, source }) => {
-                    eprintln!("inyeon: cannot write {}: {source}; trying again", path.display());
-                    std::thread::sleep(patience);
-                    patience = (patience * 2).min(Duration::from_secs(2));
-                }
-                Err(error) => end_process(&error),
-            }
-        }
-        let _ = self.to_views.send(ToViews::Batch { upto: batch.last_seq, changes: batch.changes });
-        Ok(())
-    }
-
-    fn count(&self) {
-        let Counters { applied, duplicates, applied_to } = self.fold.counters();
-        let Met { at_least_once, poisoned, refolded } = self.fold.met();
-        for (count, value) in [
-            (&self.counts.applied, applied),
-            (&self.counts.duplicates, duplicates),
-            (&self.counts.applied_to, applied_to),
-            (&self.counts.at_least_once, at_least_once),
-            (&self.counts.poisoned, poisoned),
-            (&self.counts.refolded, refolded),
-            (&self.counts.journal_seq, self.journal.next_seq() - 1),
-        ] {
-            count.store(value, Ordering::Relaxed);
-        }
-    }
-
-    fn tell_drained(&mut self) {
-        let applied_to = self.fold.counters().applied_to;
-        let mut index = 0;
-        while index < self.draining.len() {
-            if self.draining[index].0 <= applied_to {
-                let (_, answer) = self.draining.swap_remove(index);
-                let _ = self.to_views.send(ToViews::Drained(answer));
-            } else {
-                index += 1;
-            }
-        }
-    }
-
-    fn collect_checkpoint(&mut self) {
-        self.checkpointed = Instant::now();
-        let seq = self.journal.next_seq() - 1;
-        if seq == self.checkpointed_seq && self.checkpoint_wanted.is_empty() {
-            return;
-        }
-        self.checkpointed_seq = seq;
-        self.checkpoint_waiting.append(&mut self.checkpoint_wanted);
-        let checkpoint = Box::new(self.fold.collect_checkpoint());
-        self.checkpoint_out = self.to_views.send(ToViews::Checkpoint(checkpoint)).is_ok();
-    }
-}
-
-/// Changes that one transaction of the views takes at most, and how long the first of them waits for others.
-const VIEWS_CHANGES: usize = 50_000;
-
-/// The views writer: follows the batches in order.
-fn follow(
-    mut views: Views,
-    incoming: &Receiver<ToViews>,
-    to_checkpointer: &Sender<Box<Checkpoint>>,
-    counts: &NodeCounts,
-) {
-    stand_back();
-    let mut waiting = None;
-    loop {
-        let Some(message) = waiting.take().or_else(|| incoming.recv().ok()) else { return };
-        match message {
-            ToViews::Batch { mut upto, mut changes } => {
-                while changes.len() < VIEWS_CHANGES {
-                    match incoming.try_recv() {
-                        Ok(ToViews::Batch { upto: further, changes: more }) => {
-                            upto = further;
-                            changes.extend(more);
-                        }
-                        Ok(other) => {
-                            waiting = Some(other);
-                            break;
-                        }
-                        Err(_) => break,
-                    }
-                }
-                patiently("bring the views up to date", || views.apply(upto, &changes));
-                patiently("take erased rows out of the views", || finish_erasures(&mut views));
-                counts.views_seq.store(upto, Ordering::Relaxed);
-            }
-            ToViews::Checkpoint(checkpoint) => {
-                patiently("make the views durable", || views.make_durable());
-                if to_checkpointer.send(checkpoint).is_err() {
-                    return;
-                }
-            }
-            ToViews::Drained(answer) => drop(answer.send(())),
-        }
-    }
-}
-
-/// Tries until it succeeds: the views can wait, and are folded again where the process ends before.
-fn patiently(doing: &str, mut attempt: impl FnMut() -> Result<(), views::Error>) {
-    let mut patience = Duration::from_millis(100);
-    while let Err(error) = attempt() {
-        let source = std::error::Error::source(&error).map(|s| format!(": {s}")).unwrap_or_default();
-        eprintln!("inyeon: cannot {doing}: {error}{source}; trying again");
-        std::thread::sleep(patience);
-        patience = (patience * 2).min(Duration::from_secs(5));
-    }
-}
-
-fn checkpoint(state: &State, incoming: &Receiver<Box<Checkpoint>>, requests: &Sender<Request>) {
-    stand_back();
-    while let Ok(checkpoint) = incoming.recv() {
-        let seq = checkpoint.journal_seq;
-        // A cache that cannot be written any more would be trusted at the next start.
-        state.commit(*checkpoint).unwrap_or_else(|error| give_up("the checkpoint failed", &error));
-        if requests.send(Request::CheckpointDone(seq)).is_err() {
-            return;
-        }
-    }
-}
-
-fn run_effects(sink: &Sink, incoming: &Receiver<(EntityId, Effect)>, requests: &Sender<Request>) {
-    while let Ok((entity, effect)) = incoming.recv() {
-        store::failpoint("effect.before_delivery");
-        let result = sink.deliver(&effect);
-        store::failpoint("effect.after_delivery");
-        if requests.send(Request::Settle { entity, key: effect.key, result }).is_err() {
-            return;
-        }
-    }
 }

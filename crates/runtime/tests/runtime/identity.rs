@@ -191,7 +191,7 @@ fn what_is_owned_stays_where_it_was_made_and_no_retry_counts_twice_across_a_merg
     let person = who(&node, "user:new").unwrap();
     assert_eq!(who(&node, "user:old"), Some(person), "an alias says that they are one");
     // The same message once more, and evidence that names only the order, or the person under either name.
-    tell(&home, &node, &[first.clone()]);
+    tell(&home, &node, std::slice::from_ref(&first));
     tell(&home, &node, &[track("new", "fulfillment.delivered", at(5), &json!({ "order_id": "o-1" }))]);
     tell(&home, &node, &[track("old", "fulfillment.delivered", at(6), &json!({ "order_id": "o-2" }))]);
     let row = node.reader().unwrap().profile(person).unwrap().unwrap();
