@@ -12,13 +12,13 @@ demo: build
 
 # A C compiler is all that the Rust packages need besides Rust; the fuzzer's own library is C++. The suite with other
 # people's SDKs installs what they need by itself: Python packages, Node packages, Chromium. The tests of device
-# brokers run against Debian's mosquitto.
+# brokers run against Debian's mosquitto; strace shows that what is answered was synced.
 prerequisites:
 	@command -v cc >/dev/null && command -v c++ >/dev/null || \
 	  { command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq gcc g++ libc6-dev; }
-	@PATH="$$PATH:/usr/sbin"; command -v mosquitto >/dev/null || \
+	@PATH="$$PATH:/usr/sbin"; { command -v mosquitto && command -v strace; } >/dev/null || \
 	  { command -v apt-get >/dev/null && apt-get update -qq && \
-	    apt-get install -y -qq --no-install-recommends mosquitto; }
+	    apt-get install -y -qq --no-install-recommends mosquitto strace; }
 
 lint:
 	$(CARGO) fmt --all --check

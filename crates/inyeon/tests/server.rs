@@ -39,6 +39,8 @@ mod overload;
 mod plan;
 #[path = "server/support.rs"]
 mod support;
+#[path = "server/sync.rs"]
+mod sync;
 #[path = "server/webhooks.rs"]
 mod webhooks;
 #[path = "server/wire.rs"]

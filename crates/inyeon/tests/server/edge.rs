@@ -13,7 +13,7 @@ use crate::support::{Home, KEY, Served, Start};
 use crate::wire::{Connection, Reply, basic};
 
 /// The most memory that the server ever used, in bytes.
-fn peak_memory(served: &Served) -> u64 {
+pub(crate) fn peak_memory(served: &Served) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", served.pid())).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("Linux says so");
     line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024

@@ -7,7 +7,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::contract::{refused, taken};
-use crate::support::{Home, Served};
+use crate::edge::peak_memory;
+use crate::support::{Home, Served, scale};
 use crate::wire::Reply;
 
 fn event(name: &str, id: &str, at: &str, properties: &Value) -> Value {
@@ -218,5 +219,35 @@ fn what_passes_can_be_followed_live_and_filtered() {
     let tail = home.run(&["tail", "--all", "--once", "--event", "promise.*"]);
     assert_eq!(tail.stdout.lines().count(), 2, "{tail:?}");
     // A reader who stays does not keep the server from ending.
+    served.stop().in_order();
+}
+
+/// R8: readers who stop reading hold up nobody and cost no memory; when they read on, nothing is missing.
+#[test]
+fn a_slow_reader_is_bounded_and_misses_nothing() {
+    let home = Home::new();
+    let served = home.serve();
+    let mut slow: Vec<Live> = (0..4).map(|_| Live::open(&served, &home, "?type=track", None)).collect();
+    let mut wire = served.connect();
+    let (batches, size) = (scale(40, 2_000, 20_000), 500);
+    let pad = "x".repeat(200);
+    for batch in 0..batches {
+        let events: Vec<Value> = (0..size)
+            .map(|n| {
+                let number = batch * size + n;
+                json!({ "type": "track", "event": "Seen", "userId": format!("u-{}", number % 100),
+                    "messageId": format!("m-{number}"), "properties": { "number": number, "pad": pad } })
+            })
+            .collect();
+        taken(&wire.post("/v1/batch", &json!({ "batch": events })).unwrap());
+    }
+    let peak = peak_memory(&served);
+    assert!(peak <= 512 << 20, "{} MiB with readers who do not read", peak >> 20);
+    let mut reader = slow.swap_remove(0);
+    for number in 0..batches * size {
+        let (_, event) = reader.next();
+        assert_eq!(event["properties"]["number"], number, "in order, and all of them");
+    }
+    println!("R8: 4 readers stopped for {} events, peak {} MiB, none missed", batches * size, peak >> 20);
     served.stop().in_order();
 }
