@@ -43,8 +43,9 @@ impl Input {
     }
 }
 
-/// Events sent in one call.
+/// Events sent in one call, and bytes of them: a call has a limit, and a line may be long.
 const BATCH: usize = 1000;
+const BATCH_BYTES: usize = 4 << 20;
 /// Bad rows shown one by one; the rest is counted, and all are kept.
 const BAD_ROWS_SHOWN: usize = 20;
 
@@ -56,6 +57,7 @@ pub fn run(access: &Access, input: &Input, messages: &Messages, quiet: bool) -> 
     let mut collect = Collect {
         sorter: Sorter::new(scratch.path(), MEMORY_BYTES_DEFAULT),
         bad_rows: Vec::new(),
+        bad_bytes: 0,
         shown: 0,
         access,
         name: String::new(),
@@ -125,6 +127,7 @@ fn append(
     bar.set_message(messages.get("import-applying"));
     let mut done = Appended::default();
     let mut items = Vec::with_capacity(BATCH);
+    let mut bytes = 0;
     let mut send = |items: &mut Vec<ImportItem>| -> Result<(), Failure> {
         let count = items.len() as u64;
         if count > 0 {
@@ -140,8 +143,10 @@ fn append(
     for event in sorter.finish()? {
         let event = event?;
         let at = model::Time::from_timestamp(event.at);
+        bytes += event.json.len();
         items.push(ImportItem { key: event.key, at, json: event.json });
-        if items.len() == BATCH {
+        if items.len() == BATCH || bytes >= BATCH_BYTES {
+            bytes = 0;
             send(&mut items)?;
         }
     }
@@ -189,6 +194,7 @@ fn bar(quiet: bool, measured: bool, messages: &Messages) -> ProgressBar {
 struct Collect<'a> {
     sorter: Sorter,
     bad_rows: Vec<BadImportRow>,
+    bad_bytes: usize,
     shown: usize,
     access: &'a Access,
     name: String,
@@ -210,6 +216,7 @@ impl Collect<'_> {
         if self.bad_rows.is_empty() {
             return Ok(());
         }
+        self.bad_bytes = 0;
         let rows = std::mem::take(&mut self.bad_rows);
         self.access.run(Op::ImportReject { name: self.name.clone(), rows }).map(drop)
     }
@@ -228,13 +235,14 @@ impl Sink for Collect<'_> {
             self.bar.suspend(|| complain(&self.messages.get("import-more-bad-rows")));
         }
         self.shown += 1;
+        self.bad_bytes += row.raw.len();
         self.bad_rows.push(BadImportRow {
             place: row.place(),
             code: row.reason.code().to_owned(),
             reason: row.reason.to_string(),
             raw: row.raw,
         });
-        if self.bad_rows.len() >= BATCH
+        if (self.bad_rows.len() >= BATCH || self.bad_bytes >= BATCH_BYTES)
             && let Err(failure) = self.flush_bad_rows()
         {
             self.failed = Some(failure.clone());

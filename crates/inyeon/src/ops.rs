@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use model::{Command, Dedupe, DedupeHash, EntityId, Fact, Outcome, RejectedBody, Time, TimelineId};
+use model::{Command, Dedupe, DedupeHash, EntityId, Fact, KeyId, Outcome, RejectedBody, Time, TimelineId};
 use runtime::backup::Source;
 use runtime::{History, Item, Node};
 use serde::{Deserialize, Serialize};
@@ -267,7 +267,9 @@ pub fn run(node: &Node, op: Op) -> Result<Value, Failure> {
             Ok(json!(node.are_permanent(hashes)?))
         }
         Op::ImportAppend { name, timeline, items } => import_append(node, &name, timeline, &items),
-        Op::ImportReject { name, rows } => import_reject(node, &name, &rows),
+        Op::ImportReject { name, rows } => {
+            import_reject(node, &name, rows.into_iter().map(|row| (row, None)).collect())
+        }
         Op::ImportFinish { name, events, bad_rows } => {
             node.drain()?;
             let command = Command::FinishImport { name: name.clone(), events, bad_rows };
@@ -718,15 +720,15 @@ fn import_append(node: &Node, name: &str, timeline: u32, items: &[ImportItem]) -
     let mut appended = 0;
     let mut refused = Vec::new();
     for (item, _) in items.iter().zip(known).filter(|(_, known)| !known) {
-        let mut refuse = |code: Code, reason: String| {
+        let mut refuse = |code: Code, reason: String, key: Option<KeyId>| {
             let (place, raw) = (item.key.clone(), item.json.clone());
-            refused.push(BadImportRow { place, code: code.name().to_owned(), reason, raw });
+            refused.push((BadImportRow { place, code: code.name().to_owned(), reason, raw }, key));
         };
         let fresh = || item.key.clone();
         let event = match dialect::parse_line(&item.json, IMPORT_EVENT_BYTES_MAX, item.at, fresh).1 {
             Parsed::Event { event, .. } => event,
             Parsed::Refused(why) => {
-                refuse(why.code, why.detail);
+                refuse(why.code, why.detail, None);
                 continue;
             }
         };
@@ -738,39 +740,44 @@ fn import_append(node: &Node, name: &str, timeline: u32, items: &[ImportItem]) -
                 records.push(event);
                 records.extend(violation);
             }
-            Admitted::Blocked { violation, detail } => {
+            Admitted::Blocked { violation, detail, key } => {
                 records.push(violation);
-                refuse(Code::PlanViolation, detail);
+                refuse(Code::PlanViolation, detail, Some(key));
             }
         }
     }
     if !records.is_empty() {
         node.submit_and_wait(&source, records)?;
     }
-    import_reject(node, name, &refused)?;
-    Ok(
-        json!({ "appended": appended, "known": items.len() - appended - refused.len(), "refused": refused.len() }),
-    )
+    let rejected = refused.len();
+    import_reject(node, name, refused)?;
+    Ok(json!({ "appended": appended, "known": items.len() - appended - rejected, "refused": rejected }))
 }
 
-fn import_reject(node: &Node, name: &str, rows: &[BadImportRow]) -> Result<Value, Failure> {
+/// Keeps rows as dead letters, for whom the key is of where it is known.
+fn import_reject(
+    node: &Node,
+    name: &str,
+    rows: Vec<(BadImportRow, Option<KeyId>)>,
+) -> Result<Value, Failure> {
     let source = import_source(name);
     let received_at = node.clock.now();
-    let key = |row: &BadImportRow| {
+    let hash = |row: &BadImportRow| {
         let text = format!("{} {}", row.place, row.raw);
         node.keys.hash_message(&format!("refused {source}"), &text)
     };
-    let known = node.are_permanent(rows.iter().map(key).collect())?;
+    let known = node.are_permanent(rows.iter().map(|(row, _)| hash(row)).collect())?;
     let mut records = Vec::new();
-    for row in rows.iter().zip(known).filter_map(|(row, known)| (!known).then_some(row)) {
+    for (row, key) in rows.iter().zip(known).filter_map(|(row, known)| (!known).then_some(row)) {
         let body = RejectedBody {
             code: row.code.as_str().into(),
             reason: row.reason.as_str().into(),
             place: row.place.as_str().into(),
             raw: row.raw.as_str().into(),
         };
-        let dedupe = Dedupe::Permanent(key(row));
-        records.push(node.seal_rejected(&source, received_at, None, dedupe, &body)?);
+        let dedupe = Dedupe::Permanent(hash(row));
+        let key = key.unwrap_or_else(|| node.key_for(None, received_at));
+        records.push(node.seal_rejected(&source, received_at, key, dedupe, &body)?);
     }
     let kept = records.len();
     if !records.is_empty() {

@@ -21,8 +21,12 @@ pub(crate) fn again(
     body: &RejectedBody<'_>,
     seq: u64,
 ) -> Result<Again, Failure> {
-    match origin.source.strip_prefix(IMPORT_SOURCE).filter(|_| body.code == Code::PlanViolation.name()) {
-        Some(import) => admit_again(node, plan, origin, import, &body.raw),
+    match origin.source.strip_prefix(IMPORT_SOURCE) {
+        Some(import) if body.code == Code::PlanViolation.name() => {
+            admit_again(node, plan, origin, import, &body.raw)
+        }
+        // Its natural key comes from the file and the map, and so does its time.
+        Some(_) => Ok(Err("it came from a file: mend the file or its map and import it again".to_owned())),
         None => send_again(node, plan, origin, body, seq),
     }
 }

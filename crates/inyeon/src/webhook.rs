@@ -1,6 +1,6 @@
 //! Webhooks in: a system that owns facts tells them, a map says what they mean, and a secret proves who speaks.
 
-use model::{Dedupe, EntityId, RejectedBody, Time, TimelineId};
+use model::{Dedupe, EntityId, KeyId, RejectedBody, Time, TimelineId};
 use runtime::{Node, NodeError};
 use rustc_hash::FxHashMap;
 use serde_json::{Value, json};
@@ -46,11 +46,13 @@ pub struct Refusal {
     pub reason: String,
     /// What blocked events do against the tracking plan.
     pub records: Vec<Vec<u8>>,
+    /// The key of whom the first blocked event is about: the request is kept for them.
+    key: Option<KeyId>,
 }
 
 impl Refusal {
     fn new(code: &'static str, reason: impl ToString) -> Self {
-        Refusal { code, reason: reason.to_string(), records: Vec::new() }
+        Refusal { code, reason: reason.to_string(), records: Vec::new(), key: None }
     }
 }
 
@@ -120,8 +122,9 @@ impl Hook {
     ) -> Result<Taken, NodeError> {
         match self.events(node, plan, header, body, received_at)? {
             Ok(Events { count, records }) => Ok(Taken { verdict: Ok(count), records }),
-            Err(Refusal { code, reason, mut records }) => {
-                records.push(self.rejected(node, header, body, received_at, code, &reason)?);
+            Err(Refusal { code, reason, mut records, key }) => {
+                let key = key.unwrap_or_else(|| node.key_for(None, received_at));
+                records.push(self.rejected(node, header, body, received_at, key, (code, &reason))?);
                 Ok(Taken { records, verdict: Err((code, reason)) })
             }
         }
@@ -164,9 +167,10 @@ impl Hook {
                     taken.records.push(event);
                     taken.records.extend(violation);
                 }
-                Admitted::Blocked { violation, detail } => {
+                Admitted::Blocked { violation, detail, key } => {
                     let code = Code::PlanViolation.name();
-                    blocked.get_or_insert_with(|| Refusal::new(code, detail)).records.push(violation);
+                    let refusal = || Refusal { key: Some(key), ..Refusal::new(code, detail) };
+                    blocked.get_or_insert_with(refusal).records.push(violation);
                 }
             }
         }
@@ -180,8 +184,8 @@ impl Hook {
         header: &dyn Fn(&str) -> Option<String>,
         body: &str,
         received_at: Time,
-        code: &str,
-        reason: &str,
+        key: KeyId,
+        (code, reason): (&str, &str),
     ) -> Result<Vec<u8>, NodeError> {
         let headers: serde_json::Map<String, Value> =
             self.map.headers().filter_map(|name| Some((name.clone(), json!(header(&name)?)))).collect();
@@ -192,7 +196,7 @@ impl Hook {
         let place = format!("{PATH}{}", self.name);
         let body =
             RejectedBody { code: code.into(), reason: reason.into(), place: place.into(), raw: raw.into() };
-        node.seal_rejected(&source, received_at, None, dedupe, &body)
+        node.seal_rejected(&source, received_at, key, dedupe, &body)
     }
 
     /// Whether the body only tries the address; nobody who sends one can do anything by it.

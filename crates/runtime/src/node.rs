@@ -290,19 +290,16 @@ impl Node {
         self.seal(RecordKind::Event, source, timeline, received_at, at, dedupe, key, &event.encode())
     }
 
-    /// Seals what could not be taken into a record that keeps it, whole, as a dead letter.
+    /// Seals what could not be taken into a record that keeps it, whole, as a dead letter. `key` is that of whom it is
+    /// about: [`Self::key_of`] where an event was understood, else [`Self::key_for`].
     pub fn seal_rejected(
         &self,
         source: &str,
         received_at: Time,
-        subject: Option<Identifier<'_>>,
+        key: KeyId,
         dedupe: Dedupe,
         body: &RejectedBody<'_>,
     ) -> Result<Vec<u8>, NodeError> {
-        let key = match subject {
-            Some(identifier) => self.keys.key_for(self.keys.hash_identifier(&identifier)),
-            None => self.day_key(received_at),
-        };
         let live = TimelineId::LIVE;
         self.seal(RecordKind::Rejected, source, live, received_at, received_at, dedupe, key, &body.encode())
     }
@@ -322,10 +319,18 @@ impl Node {
         self.seal(RecordKind::Violation, source, live, received_at, received_at, dedupe, key, &body.encode())
     }
 
-    /// The key of whom an event is about.
-    fn key_of(&self, event: &Event<'_>, received_at: Time) -> KeyId {
-        match event.subject() {
+    /// The key of whom an identifier names; of nobody, the day's.
+    pub fn key_for(&self, subject: Option<Identifier<'_>>, received_at: Time) -> KeyId {
+        match subject {
             Some(identifier) => self.keys.key_for(self.keys.hash_identifier(&identifier)),
+            None => self.day_key(received_at),
+        }
+    }
+
+    /// The key of whom an event is about.
+    pub fn key_of(&self, event: &Event<'_>, received_at: Time) -> KeyId {
+        match event.subject() {
+            Some(identifier) => self.key_for(Some(identifier), received_at),
             // What is known of an order belongs to whoever placed it, and goes when they go.
             None => match Signal::parse(&event.name, event.properties.as_deref()) {
                 Some(Ok(signal)) => {

@@ -602,7 +602,7 @@ impl Fold<'_> {
     }
 }
 
-/// Violations that are counted apart for one source. A sender that makes up names without end is counted under
+/// Violations that are counted apart for one source under one version of the plan. A sender that makes up names without end is counted under
 /// [`ELSEWHERE`] beyond them.
 const VIOLATION_ROWS_MAX: u64 = 2_000;
 /// Stands for every event, version and place beyond [`VIOLATION_ROWS_MAX`].
@@ -631,7 +631,6 @@ impl Fold<'_> {
     ) -> Result<()> {
         let counted = self.count(
             "UPDATE violations SET count = count + ?8, expected = ?9, first_at = MIN(first_at, ?10),
-                last_message_id = CASE WHEN last_at <= ?10 THEN ?11 ELSE last_message_id END,
                 last_at = MAX(last_at, ?10)
             WHERE source = ?1 AND event = ?2 AND sender = ?3 AND plan = ?4 AND pointer = ?5 AND rule = ?6
                 AND blocked = ?7",
@@ -646,7 +645,6 @@ impl Fold<'_> {
                 count,
                 violation.expected,
                 at.0,
-                body.message_id,
             ],
         )?;
         if counted > 0 {
@@ -654,16 +652,15 @@ impl Fold<'_> {
         }
         let rows: u64 = self
             .to
-            .prepare_cached("SELECT COUNT(*) FROM violations WHERE source = ?")?
-            .query_row([source], |row| row.get(0))?;
+            .prepare_cached("SELECT COUNT(*) FROM violations WHERE source = ? AND plan = ?")?
+            .query_row(params![source, body.plan], |row| row.get(0))?;
         let (event, sender, pointer) = match rows < VIOLATION_ROWS_MAX {
             true => (&*body.event, &*body.sender, &*violation.pointer),
             false => (ELSEWHERE, ELSEWHERE, ELSEWHERE),
         };
         self.run(
-            "INSERT INTO violations VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11)
-            ON CONFLICT DO UPDATE SET count = count + excluded.count, last_at = excluded.last_at,
-                last_message_id = excluded.last_message_id",
+            "INSERT INTO violations VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10)
+            ON CONFLICT DO UPDATE SET count = count + excluded.count, last_at = excluded.last_at",
             params![
                 source,
                 event,
@@ -675,7 +672,6 @@ impl Fold<'_> {
                 violation.expected,
                 count,
                 at.0,
-                body.message_id,
             ],
         )
     }

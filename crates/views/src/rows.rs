@@ -538,12 +538,11 @@ pub struct ViolationRow {
     pub first_at: Time,
     #[serde(serialize_with = "wire::time")]
     pub last_at: Time,
-    pub last_message_id: String,
 }
 
 impl FromColumns for ViolationRow {
     const COLUMNS: &'static str = "source, event, sender, plan, pointer, rule, blocked, expected, count, \
-        first_at, last_at, last_message_id";
+        first_at, last_at";
 
     fn read(row: &mut Columns<'_, '_>) -> Result<Self> {
         Ok(ViolationRow {
@@ -558,7 +557,6 @@ impl FromColumns for ViolationRow {
             count: row.take()?,
             first_at: row.time()?,
             last_at: row.time()?,
-            last_message_id: row.take()?,
         })
     }
 }

@@ -512,27 +512,27 @@ fn violations_are_counted_by_who_sent_them_and_where_they_are() {
         many,
     ]);
     let reader = bench.reader();
-    let rows = |filter: ViolationFilter| -> Vec<(String, String, bool, String, u64)> {
+    let rows = |filter: ViolationFilter| -> Vec<(String, String, bool, i64, u64)> {
         let rows = reader.violations(&filter).unwrap();
         rows.into_iter()
-            .map(|r| (format!("{} {}", r.source, r.sender), r.pointer, r.blocked, r.last_message_id, r.count))
+            .map(|r| (format!("{} {}", r.source, r.sender), r.pointer, r.blocked, r.last_at.0, r.count))
             .collect()
     };
-    let row = |of: &str, pointer: &str, blocked, last: &str, count| {
-        (of.to_owned(), pointer.to_owned(), blocked, last.to_owned(), count)
+    let row = |of: &str, pointer: &str, blocked, last: i64, count| {
+        (of.to_owned(), pointer.to_owned(), blocked, last, count)
     };
     let web = ViolationFilter { source: Some("web".into()), ..ViolationFilter::default() };
     assert_eq!(
         rows(web),
         [
-            row("web 2", "/a", false, "m-50", 1),
-            row("web 1", "/a", true, "m-40", 1),
-            row("web 1", "/a", false, "m-30", 3),
-            row("web 1", "/b", false, "m-10", 1),
+            row("web 2", "/a", false, 50, 1),
+            row("web 1", "/a", true, 40, 1),
+            row("web 1", "/a", false, 30, 3),
+            row("web 1", "/b", false, 10, 1),
         ]
     );
     let app = ViolationFilter { source: Some("app".into()), ..ViolationFilter::default() };
-    assert_eq!(rows(app), [row("app 2", "", false, "m-70", 5), row("app 2", "/a", false, "m-70", 1)]);
+    assert_eq!(rows(app), [row("app 2", "", false, 70, 5), row("app 2", "/a", false, 70, 1)]);
     let other = ViolationFilter { event: Some("Another".into()), ..ViolationFilter::default() };
     assert!(rows(other).is_empty());
     let first = reader.violations(&ViolationFilter { limit: Some(1), ..ViolationFilter::default() }).unwrap();
@@ -546,7 +546,7 @@ fn a_sender_that_makes_up_names_without_end_fills_no_disk() {
     let rows = bench.reader().violations(&ViolationFilter::default()).unwrap();
     assert_eq!(rows.len(), 2_001);
     let rest = rows.iter().find(|row| row.pointer == "*").unwrap();
-    assert_eq!((rest.event.as_str(), rest.count, rest.last_message_id.as_str()), ("*", 500, "m-2499"));
+    assert_eq!((rest.event.as_str(), rest.count, rest.last_at.0), ("*", 500, 2_499));
     assert_eq!(bench.reader().violation_totals().unwrap(), (2_500, 0));
 }
 

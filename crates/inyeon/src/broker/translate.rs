@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use model::{Dedupe, RejectedBody, Time, TimelineId};
+use model::{Dedupe, KeyId, RejectedBody, Time, TimelineId};
 use runtime::{Node, NodeError};
 use serde_json::{Value, json};
 
@@ -36,11 +36,13 @@ pub(super) type Refusal = (&'static str, String);
 struct Refused {
     refusal: Refusal,
     records: Vec<Vec<u8>>,
+    /// The key of whom the first blocked event is about: the message is kept for them.
+    key: Option<KeyId>,
 }
 
 impl From<Refusal> for Refused {
     fn from(refusal: Refusal) -> Self {
-        Refused { refusal, records: Vec::new() }
+        Refused { refusal, records: Vec::new(), key: None }
     }
 }
 
@@ -95,11 +97,12 @@ pub(super) struct Reader<'r> {
 
 /// The records of a message: nothing of it counts where a part of it was not understood.
 pub(super) fn records(by: Reader<'_>, told: Told<'_>, received_at: Time) -> Result<Taken, NodeError> {
-    let Refused { refusal: (code, reason), mut records } = match understood(by, told, received_at)? {
+    let Refused { refusal: (code, reason), mut records, key } = match understood(by, told, received_at)? {
         Ok(taken) => return Ok(taken),
         Err(refused) => refused,
     };
-    records.push(rejected(by, told, received_at, code, &reason)?);
+    let key = key.unwrap_or_else(|| by.node.key_for(None, received_at));
+    records.push(rejected(by, told, received_at, key, (code, &reason))?);
     Ok(Taken { records, nameless: 0, refused: Some((code, reason)) })
 }
 
@@ -140,8 +143,9 @@ fn understood(
                 taken.records.push(event);
                 taken.records.extend(violation);
             }
-            Admitted::Blocked { violation, detail } => {
-                let refusal = || (Code::PlanViolation.name(), detail).into();
+            Admitted::Blocked { violation, detail, key } => {
+                let refusal = (Code::PlanViolation.name(), detail);
+                let refusal = || Refused { refusal, records: Vec::new(), key: Some(key) };
                 blocked.get_or_insert_with(refusal).records.push(violation);
             }
         }
@@ -154,8 +158,8 @@ fn rejected(
     by: Reader<'_>,
     told: Told<'_>,
     received_at: Time,
-    code: &str,
-    reason: &str,
+    key: KeyId,
+    (code, reason): (&str, &str),
 ) -> Result<Vec<u8>, NodeError> {
     let Reader { node, name, source, .. } = by;
     let raw = kept(told).to_string();
@@ -164,7 +168,7 @@ fn rejected(
     let place = format!("{PLACE}{name}");
     let body =
         RejectedBody { code: code.into(), reason: reason.into(), place: place.into(), raw: raw.into() };
-    node.seal_rejected(source, received_at, None, dedupe, &body)
+    node.seal_rejected(source, received_at, key, dedupe, &body)
 }
 
 /// A message as a dead letter keeps it: bytes that are no text in base64, and of too many the beginning.

@@ -4,7 +4,9 @@
 pub mod cloudevents;
 pub mod segment;
 
-use model::{Dedupe, Event, EventKind, Identifier, RejectedBody, Signal, Time, TimelineId, is_operational};
+use model::{
+    Dedupe, Event, EventKind, Identifier, KeyId, RejectedBody, Signal, Time, TimelineId, is_operational,
+};
 use runtime::{Node, NodeError};
 
 use crate::plan::Plan;
@@ -173,7 +175,11 @@ pub fn seal(
     let (event, client_named) = match parsed {
         Parsed::Event { event, client_named } => (event, *client_named),
         Parsed::Refused(refused) => {
-            records.push(seal_refused(node, origin, refused)?);
+            let subject = refused.subject.as_ref();
+            let subject = subject
+                .map(|(user, id)| if *user { Identifier::User(id) } else { Identifier::Anonymous(id) });
+            let key = node.key_for(subject, origin.received_at);
+            records.push(seal_refused(node, origin, refused, key)?);
             return Ok(Err((refused.code, refused.detail.clone())));
         }
     };
@@ -185,17 +191,15 @@ pub fn seal(
             records.extend(violation);
             Ok(Ok(()))
         }
-        Admitted::Blocked { violation, detail } => {
-            let subject = event.user_id.as_ref().map(|id| (true, id.to_string()));
-            let device = || event.anonymous_id.as_ref().map(|id| (false, id.to_string()));
+        Admitted::Blocked { violation, detail, key } => {
             let refused = Refused {
                 code: Code::PlanViolation,
                 detail: detail.clone(),
-                subject: subject.or_else(device),
+                subject: None,
                 message_id: client_named.then(|| event.message_id.to_string()),
                 raw: &segment::written(event),
             };
-            records.push(seal_refused(node, origin, &refused)?);
+            records.push(seal_refused(node, origin, &refused, key)?);
             records.push(violation);
             Ok(Err((Code::PlanViolation, detail)))
         }
@@ -203,11 +207,12 @@ pub fn seal(
 }
 
 /// Seals a refused event as a dead letter.
-fn seal_refused(node: &Node, origin: Origin<'_>, refused: &Refused<'_>) -> Result<Vec<u8>, NodeError> {
-    let subject = refused
-        .subject
-        .as_ref()
-        .map(|(user, id)| if *user { Identifier::User(id) } else { Identifier::Anonymous(id) });
+fn seal_refused(
+    node: &Node,
+    origin: Origin<'_>,
+    refused: &Refused<'_>,
+    key: KeyId,
+) -> Result<Vec<u8>, NodeError> {
     // A retry of a refused event is one dead letter, not many.
     let dedupe = match &refused.message_id {
         Some(id) => Dedupe::Client(node.keys.hash_message(&format!("refused {}", origin.source), id)),
@@ -219,5 +224,5 @@ fn seal_refused(node: &Node, origin: Origin<'_>, refused: &Refused<'_>) -> Resul
         place: origin.place.into(),
         raw: refused.raw.into(),
     };
-    node.seal_rejected(origin.source, origin.received_at, subject, dedupe, &body)
+    node.seal_rejected(origin.source, origin.received_at, key, dedupe, &body)
 }

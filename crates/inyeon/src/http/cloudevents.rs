@@ -59,8 +59,7 @@ pub(super) async fn take(
             Ok(sealed) => intake::answer_many(&app, &headers, &source, sealed).await,
             Err(Unread::Answered(answer)) => *answer,
             Err(Unread::Malformed(error)) => {
-                let place = cloudevents::PATH;
-                intake::malformed(&app, &headers, body.as_str(), place, received_at, &error).await
+                intake::malformed(&app, &headers, origin, body.as_str(), &error).await
             }
         };
     }

@@ -76,10 +76,10 @@ fn message_id(parsed: &Parsed<'_>) -> Option<String> {
 /// Makes one event durable and says what became of it.
 pub(super) async fn answer_one(app: &App, headers: &HeaderMap, source: &str, sealed: SealedOne) -> Response {
     let Ok((records, verdict)) = sealed else { return turned_away(app, headers, &IntakeError::Stopping) };
-    app.seen.count(1, u64::from(verdict.is_err()));
     if let Err(error) = store(app, source, records).await {
         return turned_away(app, headers, &error);
     }
+    app.seen.count(1, u64::from(verdict.is_err()));
     match verdict {
         Ok(message_id) => axum::Json(Taken { success: true, message_id }).into_response(),
         Err((code, detail)) => {
@@ -111,19 +111,23 @@ pub(super) async fn batch(
         Ok(body) => body,
         Err(refused) => return refused,
     };
-    let received_at = app.node.clock.now();
-    // Those whose key is in the body share a lane.
-    let lane = source_of(&app, &headers, || None).unwrap_or_default();
-    let read = {
-        let (app, headers, body) = (app.clone(), headers.clone(), body.clone());
-        move || read_batch(&app, &headers, body.as_str(), received_at)
+    let Some(source) = source_of(&app, &headers, || segment::write_key_in(body.as_str())) else {
+        return refusal(&app, &headers, StatusCode::UNAUTHORIZED, "unknown_write_key", &[]);
     };
-    match app.lanes.run(&lane, body.as_str().len(), read).await {
-        Ok((source, sealed)) => answer_many(&app, &headers, &source, sealed).await,
+    // Before it is read, and before it waits for its turn to be.
+    if let Err(error) = app.node.admit(&source, body.as_str().len()) {
+        return turned_away(&app, &headers, &error);
+    }
+    let received_at = app.node.clock.now();
+    let origin = Origin { source: &source, place: BATCH_PLACE, received_at };
+    let read = {
+        let (app, headers, source, body) = (app.clone(), headers.clone(), source.clone(), body.clone());
+        move || read_batch(&app, &headers, &source, body.as_str(), received_at)
+    };
+    match app.lanes.run(&source, body.as_str().len(), read).await {
+        Ok(sealed) => answer_many(&app, &headers, &source, sealed).await,
         Err(Unread::Answered(answer)) => *answer,
-        Err(Unread::Malformed(error)) => {
-            malformed(&app, &headers, body.as_str(), BATCH_PLACE, received_at, &error).await
-        }
+        Err(Unread::Malformed(error)) => malformed(&app, &headers, origin, body.as_str(), &error).await,
     }
 }
 
@@ -151,23 +155,16 @@ impl From<Response> for Unread {
 fn read_batch(
     app: &App,
     headers: &HeaderMap,
+    source: &str,
     body: &str,
     received_at: Time,
-) -> Result<(Arc<str>, SealedMany), Unread> {
+) -> Result<SealedMany, Unread> {
     let parsed: Batch<'_> = serde_json::from_str(body)?;
-    let in_body = || parsed.write_key.as_ref().map(|key| key.to_string());
-    let Some(source) = source_of(app, headers, in_body) else {
-        return Err(refusal(app, headers, StatusCode::UNAUTHORIZED, "unknown_write_key", &[]).into());
-    };
     check_count(app, headers, parsed.batch.len())?;
-    if let Err(error) = app.node.admit(&source, body.len()) {
-        return Err(turned_away(app, headers, &error).into());
-    }
-    let origin = Origin { source: &source, place: BATCH_PLACE, received_at };
+    let origin = Origin { source, place: BATCH_PLACE, received_at };
     let many =
         parsed.batch.iter().map(|raw| segment::parse(raw.get(), None, parsed.outer(), received_at, fresh_id));
-    let sealed = seal_many(app, headers, origin, many);
-    Ok((source, sealed))
+    Ok(seal_many(app, headers, origin, many))
 }
 
 /// Refuses a batch of more events than one may have.
@@ -224,10 +221,10 @@ pub(super) async fn answer_many(
         return turned_away(app, headers, &IntakeError::Stopping);
     };
     let rejected = errors.len();
-    app.seen.count(events as u64, rejected as u64);
     if let Err(error) = store(app, source, records).await {
         return turned_away(app, headers, &error);
     }
+    app.seen.count(events as u64, rejected as u64);
     axum::Json(BatchTaken { success: true, accepted: events - rejected, rejected, errors }).into_response()
 }
 
@@ -240,14 +237,10 @@ fn refused_text(app: &App, headers: &HeaderMap, code: &str, detail: &str) -> Str
 pub(super) async fn malformed(
     app: &App,
     headers: &HeaderMap,
+    origin: Origin<'_>,
     body: &str,
-    place: &str,
-    received_at: Time,
     error: &serde_json::Error,
 ) -> Response {
-    let Some(source) = source_of(app, headers, || None) else {
-        return refusal(app, headers, StatusCode::UNAUTHORIZED, "unknown_write_key", &[]);
-    };
     let code = dialect::Code::MalformedJson;
     let refused = Parsed::Refused(Refused {
         code,
@@ -256,8 +249,8 @@ pub(super) async fn malformed(
         message_id: None,
         raw: body,
     });
-    let sealed = seal_one(app, Origin { source: &source, place, received_at }, &refused);
-    answer_one(app, headers, &source, sealed).await
+    let sealed = seal_one(app, origin, &refused);
+    answer_one(app, headers, origin.source, sealed).await
 }
 
 pub(super) async fn store(app: &App, source: &str, records: Vec<Vec<u8>>) -> Result<(), IntakeError> {

@@ -58,6 +58,7 @@ pub struct App {
     pub lanes: lanes::Lanes,
     /// Places for those who follow live.
     pub readers: Arc<tokio::sync::Semaphore>,
+    pub reloading: std::sync::Mutex<()>,
     /// True once the server is to end.
     pub ending: tokio::sync::watch::Sender<bool>,
 }
@@ -81,6 +82,7 @@ impl App {
             seen: metrics::Seen::default(),
             lanes: lanes::Lanes::new(),
             readers: Arc::new(tokio::sync::Semaphore::new(live::READERS_MAX)),
+            reloading: std::sync::Mutex::default(),
             ending: tokio::sync::watch::Sender::new(false),
         });
         app.reload()?;
@@ -89,6 +91,8 @@ impl App {
 
     /// Reads from the workspace who may send, how and what, and who is listened to.
     pub fn reload(&self) -> Result<(), crate::error::Failure> {
+        // One at a time, so that nobody puts what they read earlier over what somebody read later.
+        let _alone = self.reloading.lock().expect("no panic while held");
         let keys = self.node.ask(|fold| {
             fold.entity(model::EntityId::workspace()).map(|entity| {
                 let sources = entity.workspace().map(|w| w.sources.clone()).unwrap_or_default();

@@ -56,7 +56,7 @@ pub(super) async fn signed(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    take(&app, &name, None, &headers, body).await
+    take(app, name, None, headers, body).await
 }
 
 /// A connected system's webhook, with the secret in the address
@@ -78,49 +78,55 @@ pub(super) async fn unsigned(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    take(&app, &name, Some(&secret), &headers, body).await
+    take(app, name, Some(secret), headers, body).await
 }
 
 async fn take(
-    app: &App,
-    name: &str,
-    secret: Option<&str>,
-    headers: &HeaderMap,
+    app: Arc<App>,
+    name: String,
+    secret: Option<String>,
+    headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    let hooks = app.hooks.load();
-    let Some(hook) = hooks.get(name) else {
-        return refusal(app, headers, StatusCode::NOT_FOUND, "unknown_webhook", &[]);
+    let hooks = app.hooks.load_full();
+    let Some(hook) = hooks.get(&name) else {
+        return refusal(&app, &headers, StatusCode::NOT_FOUND, "unknown_webhook", &[]);
     };
-    let body = match intake::text_within(app, headers, body, BODY_BYTES_MAX) {
+    let body = match intake::text_within(&app, &headers, body, BODY_BYTES_MAX) {
         Ok(body) => body,
         Err(refused) => return refused,
     };
-    let header = |name: &str| headers.get(name).and_then(|value| Some(value.to_str().ok()?.to_owned()));
     if hook.is_ping(body.as_str()) {
         return axum::Json(WebhookTaken { success: true, events: 0, refused: None }).into_response();
     }
     // What is signed is the body before it is read in any way.
-    if !hook.trusts(secret, &header, body.as_str().as_bytes()) {
-        return refusal(app, headers, StatusCode::UNAUTHORIZED, "bad_signature", &[]);
+    if !hook.trusts(secret.as_deref(), &|name| header(&headers, name), body.as_str().as_bytes()) {
+        return refusal(&app, &headers, StatusCode::UNAUTHORIZED, "bad_signature", &[]);
     }
-    let source = hook.source();
+    let source: Arc<str> = hook.source().into();
     if let Err(error) = app.node.admit(&source, body.as_str().len()) {
-        return intake::turned_away(app, headers, &error);
+        return intake::turned_away(&app, &headers, &error);
     }
-    let plan = app.plan.load();
-    let received_at = app.node.clock.now();
-    let taken = hook.records(&app.node, plan.as_deref(), &header, body.as_str(), received_at);
-    drop((body, plan));
-    let Ok(Taken { records, verdict }) = taken else {
-        return intake::turned_away(app, headers, &runtime::IntakeError::Stopping);
+    let read = {
+        let (app, hooks, headers, body) = (app.clone(), hooks.clone(), headers.clone(), body.clone());
+        move || {
+            let (plan, received_at) = (app.plan.load(), app.node.clock.now());
+            let header = |name: &str| header(&headers, name);
+            hooks
+                .get(&name)
+                .map(|hook| hook.records(&app.node, plan.as_deref(), &header, body.as_str(), received_at))
+        }
     };
-    app.seen.count(*verdict.as_ref().unwrap_or(&1) as u64, u64::from(verdict.is_err()));
+    let taken = app.lanes.run(&source, body.as_str().len(), read).await;
+    let Some(Ok(Taken { records, verdict })) = taken else {
+        return intake::turned_away(&app, &headers, &runtime::IntakeError::Stopping);
+    };
     if !records.is_empty()
-        && let Err(error) = intake::store(app, &source, records).await
+        && let Err(error) = intake::store(&app, &source, records).await
     {
-        return intake::turned_away(app, headers, &error);
+        return intake::turned_away(&app, &headers, &error);
     }
+    app.seen.count(*verdict.as_ref().unwrap_or(&1) as u64, u64::from(verdict.is_err()));
     let answer = match verdict {
         Ok(events) => WebhookTaken { success: true, events, refused: None },
         Err((code, reason)) => {
@@ -128,4 +134,8 @@ async fn take(
         }
     };
     axum::Json(answer).into_response()
+}
+
+fn header(headers: &HeaderMap, name: &str) -> Option<String> {
+    Some(headers.get(name)?.to_str().ok()?.to_owned())
 }

@@ -1,7 +1,7 @@
 //! Where events pass the plan: every way in (HTTP, CloudEvents, webhooks, imports, dead letters sent in again) seals
 //! its events here.
 
-use model::{Dedupe, Event, Time, TimelineId, ViolationBody};
+use model::{Dedupe, Event, KeyId, Time, TimelineId, ViolationBody};
 use runtime::{Node, NodeError};
 use serde_json::Value;
 
@@ -48,8 +48,8 @@ impl Door<'_> {
 pub enum Admitted {
     /// The event, and what it violates.
     Taken { event: Vec<u8>, violation: Option<Vec<u8>> },
-    /// What it violates alone, and that for people.
-    Blocked { violation: Vec<u8>, detail: String },
+    /// What it violates alone, and that for people; and the key that a dead letter of it is sealed with.
+    Blocked { violation: Vec<u8>, detail: String, key: KeyId },
 }
 
 /// Seals an event that may pass, and a record of what it does against the plan.
@@ -69,7 +69,8 @@ pub fn admit(
     };
     let violation = seal(node, version, door, event, &judgement)?;
     if judgement.blocked {
-        return Ok(Admitted::Blocked { violation, detail: judgement.detail() });
+        let key = node.key_of(event, door.received_at);
+        return Ok(Admitted::Blocked { violation, detail: judgement.detail(), key });
     }
     Ok(Admitted::Taken { event: seal_event()?, violation: Some(violation) })
 }
@@ -91,7 +92,8 @@ fn seal(
         more: judgement.more,
     };
     // The same event, blocked by one plan and taken under the next, was both.
-    let scope = if judgement.blocked { "blocked " } else { "violation " };
+    // No write key is named with a colon, so no source has these scopes.
+    let scope = if judgement.blocked { "blocked:" } else { "violation:" };
     node.seal_violation(door.source, door.received_at, event, door.dedupe(node, scope), &body)
 }
 
