@@ -255,25 +255,25 @@ impl Decision<'_> {
     ) {
         let order = self.customer.orders.get(order_id);
         let state = order.map_or(OrderState::Placed, |order| order.state);
-        if state.may_become(OrderState::Cancelled) {
-            self.fact(Fact::OrderCancelled {
-                order_id: order_id.to_owned(),
-                by,
-                at,
-                reason: reason.clone(),
-                time_inferred: inferred,
-            });
-        } else if order.and_then(|order| order.delivered_at).is_none_or(|delivered_at| at >= delivered_at) {
+        let known = order.and_then(|order| order.cancelled);
+        let delivered_at = order.and_then(|order| order.delivered_at);
+        let before = |of: Option<Time>| of.is_some_and(|of| of <= at);
+        if before(known.map(|(at, _)| at)) || before(delivered_at) {
             return self.ignore(format!("order {order_id} is {} and cannot be cancelled", state.name()));
         }
-        // It was cancelled before it was delivered, and that is heard only now: the order came, and what was
-        // promised of it had ended.
+        // Where it was delivered, returned or cancelled since, and this is heard only now, the order stays as it is;
+        // what was promised of it had ended.
+        let stands = state.may_become(OrderState::Cancelled);
+        self.fact(Fact::OrderCancelled {
+            order_id: order_id.to_owned(),
+            by,
+            at,
+            reason: reason.clone(),
+            time_inferred: inferred,
+            stands,
+        });
         let customer = self.customer;
-        let mut promises = customer.promises_of(order_id).peekable();
-        if promises.peek().is_none() && !state.may_become(OrderState::Cancelled) {
-            return self.keep_for_later(&format!("order:{order_id}"), at);
-        }
-        for (_, promise) in promises {
+        for (_, promise) in customer.promises_of(order_id) {
             let status = promise.status;
             if status.is_open() || status.is_offer() || promise.may_have_ended(at) {
                 self.withdraw(promise, by, at, reason.clone());

@@ -9,15 +9,29 @@ use serde_json::value::RawValue;
 
 use crate::Entity;
 use crate::customer::{Customer, EarlySignal, EffectRecord, EffectState, Order, Promise, Timer};
+use crate::identity::Identifiers;
 use crate::workspace::{Broker, Import, Published, Source, Webhook, Workspace};
 
 /// An input as it reaches the profile that it was resolved to.
 pub struct Observed<'a> {
     pub event: &'a Event<'a>,
+    /// Whom it names; placeholders are nobody.
+    pub user: Option<&'a str>,
+    pub device: Option<&'a str>,
     pub source: &'a str,
     /// The key that the input is sealed with.
     pub key: KeyId,
 }
+
+impl<'a> Observed<'a> {
+    /// An input by the rules that hold.
+    pub fn new(event: &'a Event<'a>, named: &'a Identifiers<'_>, source: &'a str, key: KeyId) -> Self {
+        Observed { event, user: named.user.as_deref(), device: named.anonymous.as_deref(), source, key }
+    }
+}
+
+/// Identifiers of one kind that a home remembers; who has more is a machine.
+const NAMES_OF_ONE_MAX: usize = 1_000;
 
 /// One step of an entity's history.
 pub enum Change<'a> {
@@ -68,14 +82,15 @@ fn observe(customer: &mut Customer, observed: &Observed<'_>) {
     customer.knows_key(observed.key);
     let profile = &mut customer.profile;
     for (ids, id) in [
-        (&mut profile.user_ids, &event.user_id),
-        (&mut profile.anonymous_ids, &event.anonymous_id),
-        (&mut profile.group_ids, &event.group_id),
+        (&mut profile.user_ids, observed.user),
+        (&mut profile.anonymous_ids, observed.device),
+        (&mut profile.group_ids, event.group_id.as_deref()),
     ] {
         if let Some(id) = id
-            && !ids.contains(id.as_ref())
+            && !ids.contains(id)
+            && ids.len() < NAMES_OF_ONE_MAX
         {
-            ids.insert(id.clone().into_owned());
+            ids.insert(id.to_owned());
         }
     }
     profile.see(event.timestamp);
@@ -175,10 +190,12 @@ fn apply_fact(customer: &mut Customer, fact: &Fact, timeline: TimelineId) {
     match fact {
         Fact::OrderPlaced { order_id, at, .. } => order(customer, order_id).placed_at = Some(*at),
         Fact::OrderMoved { order_id, state, .. } => order(customer, order_id).state = *state,
-        Fact::OrderCancelled { order_id, by, at, .. } => {
+        Fact::OrderCancelled { order_id, by, at, stands, .. } => {
             let order = order(customer, order_id);
-            order.state = OrderState::Cancelled;
-            order.cancelled = Some((*at, *by));
+            if *stands {
+                order.state = OrderState::Cancelled;
+            }
+            order.cancelled = Some(order.cancelled.map_or((*at, *by), |known| known.min((*at, *by))));
         }
         Fact::FulfillmentMoved { order_id, state, at, fraction, .. } => {
             let order = order(customer, order_id);
@@ -203,9 +220,6 @@ fn apply_fact(customer: &mut Customer, fact: &Fact, timeline: TimelineId) {
         Fact::PromiseQuoted { terms, .. } => begin(customer, terms, PromiseStatus::Quoted, timeline),
         Fact::PromiseMade { terms, .. } => {
             customer.early.remove(&terms.promise_id);
-            if let Some(order_id) = &terms.order_id {
-                customer.early.remove(&format!("order:{order_id}"));
-            }
             begin(customer, terms, PromiseStatus::Made, timeline);
         }
         Fact::PromiseAtRisk { promise_id, why, .. } => promise(customer, promise_id, |promise| {

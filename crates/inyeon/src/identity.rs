@@ -211,6 +211,9 @@ fn identifier((kind, value): &(String, String)) -> Identifier<'_> {
 fn known(fold: &mut Fold, text: &str) -> Result<Option<(String, String)>, FoldError> {
     for identifier in readings(&fold.rules(), text) {
         if fold.explain(&identifier)?.is_some_and(|explanation| !explanation.blocked) {
+            if let Some(Named { kind, value: Some(value) }) = fold.owner_name(&identifier)? {
+                return Ok(Some((kind, value)));
+            }
             return Ok(Some((identifier.type_name().to_owned(), identifier.value().to_owned())));
         }
     }

@@ -30,6 +30,8 @@ pub enum Fact {
         at: Time,
         reason: Option<String>,
         time_inferred: bool,
+        /// Whether the order ends by it; it may have been delivered by the time that it is heard.
+        stands: bool,
     },
     OrderRefunded {
         order_id: String,

@@ -19,13 +19,25 @@ pub struct Ties {
     pub kind: String,
     pub ties: Vec<Tie>,
     /// Identifiers that somebody said are another person's.
-    pub parted: Vec<IdentifierHash>,
+    pub parted: Vec<Parted>,
 }
 
 impl Ties {
     pub fn with(&self, other: IdentifierHash) -> Option<&Tie> {
         self.ties.iter().find(|tie| tie.other == other)
     }
+
+    pub fn is_parted(&self, other: IdentifierHash) -> bool {
+        self.parted.iter().any(|parted| parted.other == other)
+    }
+}
+
+/// An identifier that somebody said is another person's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Parted {
+    pub other: IdentifierHash,
+    /// The journal entry that says so.
+    pub seq: u64,
 }
 
 /// Two identifiers were seen together. Of all events that show it the one that happened first counts, so that the
@@ -33,6 +45,8 @@ impl Ties {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Tie {
     pub other: IdentifierHash,
+    /// Whether the other is a user's id.
+    pub with_user: bool,
     /// Somebody said so, by an alias or by hand. Limits do not part what was said.
     pub explicit: bool,
     /// When the first event that shows it happened, by its own account, and the event's tie-breaker.

@@ -13,15 +13,15 @@ mod shown;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 
 use engine::identity::Rules;
 use engine::{Change as Step, Context, EffectState, Observed, Reference, Stimulus, decide, evolve};
 use model::codec::Stored;
 use model::{
-    Cause, Command, Dedupe, DedupeHash, EntityId, Entry, Event, EventKind, Fact, Identifier, IdentifierHash,
-    IntakeRecord, KeyId, MailBody, MailKey, Outcome, PartitionId, RecordKind, RejectedBody, Signal,
-    SkipReason, Time, TimelineId, TimerId, ViolationBody,
+    Cause, Command, Dedupe, DedupeHash, EntityId, Entry, Event, EventKind, IdentifierHash, IntakeRecord,
+    KeyId, MailBody, MailKey, Outcome, PartitionId, RecordKind, RejectedBody, Signal, SkipReason, Time,
+    TimelineId, TimerId, ViolationBody,
 };
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
@@ -46,6 +46,9 @@ pub enum FoldError {
     #[error("journal entry {seq} cannot be opened")]
     Body { seq: u64, source: BodyError },
 }
+
+/// The identity rules in force, for those beside the fold who must read events as it does.
+pub(crate) type SharedRules = Arc<RwLock<Arc<Rules>>>;
 
 /// The fold's own state that is no entity's.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -96,7 +99,7 @@ pub struct Fold {
     own: Own,
     reference: Reference,
     /// Which identifiers tie people together.
-    rules: Arc<Rules>,
+    rules: SharedRules,
     entities: FxHashMap<EntityId, Cached>,
     identities: Overlay<IdentifierHash, Option<IdentityRow>>,
     /// Rows read from the base, so that a busy identifier is looked up once.
@@ -303,6 +306,10 @@ impl Fold {
         if self.entity(entity)?.customer().is_some_and(|customer| customer.erased_at.is_some()) {
             return Ok(Vec::new());
         }
+        let stood_for = match (command, self.entity(entity)?.customer()) {
+            (Command::Erase, Some(customer)) => customer.absorbed.clone(),
+            _ => BTreeSet::new(),
+        };
         self.advance_clock(TimelineId::LIVE, at)?;
         let now = self.clock(TimelineId::LIVE);
         let key = if *command == Command::Erase { KeyId::STORE } else { self.key_of(entity)? };
@@ -311,11 +318,15 @@ impl Fold {
         let cause = Cause::Command(self.last_seq());
         let outcomes = self.ask(entity, &Stimulus::Command(command), now, TimelineId::LIVE)?;
         self.journal_outcomes(entity, cause, TimelineId::LIVE, now, outcomes.clone(), Some(key))?;
-        if let Command::PartIdentifiers { one, other } | Command::JoinIdentifiers { one, other } = command {
+        match command {
             // Who was one piece of the graph may be two now.
-            for end in [one, other] {
-                self.regroup(end.hash, cause, TimelineId::LIVE)?;
+            Command::PartIdentifiers { one, other } | Command::JoinIdentifiers { one, other } => {
+                for end in [one, other] {
+                    self.regroup(end.hash, cause, TimelineId::LIVE)?;
+                }
             }
+            Command::Erase => self.stand_alone(&stood_for, entity, cause)?,
+            _ => {}
         }
         Ok(outcomes)
     }
@@ -404,6 +415,14 @@ impl Fold {
         self.journal_outcomes(to, Cause::Mail(key), timeline, now, outcomes, None)
     }
 
+    /// Delivers what is under way, and what that leads to.
+    pub(crate) fn deliver_all(&mut self) -> Result<(), FoldError> {
+        while let Some(key) = self.own.mail.keys().next().copied() {
+            self.deliver(key, false)?;
+        }
+        Ok(())
+    }
+
     /// Whether there is anything to take.
     pub fn has_pending(&self) -> bool {
         !self.pending.is_empty() || self.range.is_some() || !self.own.mail.is_empty()
@@ -412,9 +431,7 @@ impl Fold {
     /// Takes what must become durable now. Mail that is due before a commit is delivered first.
     pub fn take_batch(&mut self) -> Result<Batch, FoldError> {
         if self.delivery == Delivery::BeforeCommit {
-            while let Some(key) = self.own.mail.keys().next().copied() {
-                self.deliver(key, false)?;
-            }
+            self.deliver_all()?;
         }
         self.close_range();
         let last_seq = self.last_seq();
@@ -546,7 +563,10 @@ impl Fold {
             Ok(event) => event,
             Err(error) => return Ok(Counted::No(SkipReason::Unreadable(error.to_string()))),
         };
-        let nobody = event.subject().is_none();
+        let rules = self.rules();
+        let named = rules.read(&event);
+        // A placeholder names nobody.
+        let nobody = named.home().is_none();
         let signal = match (mode, event.kind) {
             (_, EventKind::Track) if nobody => Signal::parse(&event.name, event.properties.as_deref()),
             (Mode::Live, EventKind::Track) => Signal::parse(&event.name, event.properties.as_deref()),
@@ -556,22 +576,19 @@ impl Fold {
             Some(Ok(signal)) if nobody => Some(signal.about()),
             _ => None,
         };
-        let plan = self.resolve(&event, source, about.as_ref(), seq)?;
+        let plan = self.resolve(&event, &named, source, about.as_ref(), seq)?;
         let Some(id) = plan.entity else { return nothing };
         self.load(id)?;
         let owner = match (mode, &signal) {
             (Mode::Live, Some(Ok(signal))) => self.owner_elsewhere(id, signal)?,
             _ => None,
         };
-        let mut joins = None;
-        if let (Some(owner), Some(Ok(Signal::OrderPlaced { order_id, .. })), Some(home)) =
-            (owner, &signal, &plan.home)
-            && !self.is_claimed(owner)?
-        {
-            // Now it is known whose order it was.
-            let (one, other) = (home.clone(), self.hash_of(&Identifier::Order(order_id)));
-            joins = Some(Outcome::Fact(Fact::IdentifiersJoined { one, other, at: event.timestamp }));
-        }
+        let joins = match (owner, &signal, &plan.home) {
+            (Some(owner), Some(Ok(signal)), Some(home)) => {
+                self.join_with_nameless(home, owner, signal, event.timestamp)?
+            }
+            _ => None,
+        };
         let signal = if matches!(mode, Mode::Live) { signal } else { None };
         let now = self.clock(timeline);
         let effects_on = self.effects_on()?;
@@ -580,7 +597,7 @@ impl Fold {
         let attempt = catch_unwind(AssertUnwindSafe(|| {
             #[cfg(feature = "faults")]
             poison(&event);
-            evolve(entity, &Step::Input(&Observed { event: &event, source, key }));
+            evolve(entity, &Step::Input(&Observed::new(&event, &named, source, key)));
             signal.as_ref().map(|signal| {
                 let stimulus = Stimulus::Signal {
                     name: &event.name,

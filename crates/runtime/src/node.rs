@@ -32,7 +32,7 @@ use self::partition::Partition;
 use crate::base::Base;
 use crate::clock::Clock;
 use crate::effects::Sink;
-use crate::fold::{Fold, FoldError};
+use crate::fold::{Fold, FoldError, SharedRules};
 use crate::history::History;
 use crate::intake::{Intake, IntakeCounts, IntakeError};
 use crate::logs::Logs;
@@ -146,6 +146,7 @@ pub struct Node {
     intake_durable: Arc<Durable>,
     readers: Box<dyn Fn() -> Logs + Send + Sync>,
     counts: Arc<NodeCounts>,
+    rules: SharedRules,
     threads: Vec<JoinHandle<()>>,
     partition_thread: Option<JoinHandle<()>>,
     // The lock on the directory is held until everything else is gone.
@@ -188,6 +189,7 @@ impl Node {
         let base = Base::Checkpoint(state.clone());
         let mut fold = Fold::new(PARTITION, keys.clone(), base, state_seq, logs, options.cache_entities)?;
         replay(&mut fold, &mut views, &state, state_seq, journal_end, &options)?;
+        let rules = fold.shared_rules();
         let intake_durable = intake_log.durable();
         let (requests, incoming) = unbounded();
         let (advanced, advance) = bounded(1);
@@ -248,6 +250,7 @@ impl Node {
             intake_durable,
             readers,
             counts,
+            rules,
             threads,
             partition_thread,
             _lock: lock,
@@ -329,7 +332,9 @@ impl Node {
 
     /// The key of whom an event is about.
     pub fn key_of(&self, event: &Event<'_>, received_at: Time) -> KeyId {
-        match event.subject() {
+        // By the rules of the fold: a placeholder's key would be shared by strangers.
+        let rules = self.rules.read().expect("no panic while held").clone();
+        match rules.read_home(event).home() {
             Some(identifier) => self.key_for(Some(identifier), received_at),
             // What is known of an order belongs to whoever placed it, and goes when they go.
             None => match Signal::parse(&event.name, event.properties.as_deref()) {

@@ -225,7 +225,8 @@ impl Fold<'_> {
                 self.order_lines(owner, order_id, lines)
             }
             Fact::OrderMoved { order_id, state, at } => self.order_moved(owner, order_id, *state, *at),
-            Fact::OrderCancelled { order_id, by, at, reason, time_inferred } => self.run(
+            Fact::OrderCancelled { stands: false, .. } => Ok(()),
+            Fact::OrderCancelled { order_id, by, at, reason, time_inferred, stands: true } => self.run(
                 "INSERT INTO orders (entity, order_id, timeline, state, cancelled_at, cancelled_by, cancel_reason,
                     cancel_time_inferred)
                 VALUES (?, ?, ?, 'cancelled', ?, ?, ?, ?)

@@ -420,6 +420,7 @@ fn a_cancelled_order_says_by_whom() {
                 at: day(2.0),
                 reason: Some("unavailable".into()),
                 time_inferred: true,
+                stands: true,
             },
         ),
     ]);
@@ -843,7 +844,8 @@ fn any_order_fact() -> impl Strategy<Value = Fact> {
             by,
             at,
             reason: None,
-            time_inferred: false
+            time_inferred: false,
+            stands: true
         }),
         (id(), any_time()).prop_map(|(order_id, at)| Fact::OrderRefunded { order_id, at, amount: None }),
         (id(), any_time()).prop_map(|(order_id, at)| Fact::PaymentCaptured {
@@ -1389,8 +1391,14 @@ impl Story {
 
     fn cancelled(self, at: f64, by: CancelledBy) -> Self {
         let order_id = self.id.clone();
-        let cancelled =
-            Fact::OrderCancelled { order_id, by, at: day(at), reason: None, time_inferred: false };
+        let cancelled = Fact::OrderCancelled {
+            order_id,
+            by,
+            at: day(at),
+            reason: None,
+            time_inferred: false,
+            stands: true,
+        };
         let promise_id = self.promise();
         let story = self.then(cancelled);
         match by {

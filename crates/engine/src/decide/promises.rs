@@ -64,12 +64,6 @@ impl Decision<'_> {
         self.fact(Fact::PromiseMade { terms: terms.clone(), at });
         self.judge_by_order(terms, at, order);
         self.tell_again(id);
-        if let Some(order_id) = &terms.order_id {
-            let about = format!("order:{order_id}");
-            if about != *id {
-                self.tell_again(&about);
-            }
-        }
     }
 
     /// What is known of its order may have ended a promise before it is heard of.
@@ -201,7 +195,10 @@ impl Decision<'_> {
         let actual = promise.actual;
         let taken_back =
             [promise.ended, self.cancellation_of(terms)].into_iter().flatten().min_by_key(|(at, _)| *at);
-        match (taken_back, promise.fulfilled_at) {
+        // Late and short of its number is no fulfillment of another date either.
+        let reached = |actual: f64| terms.target.as_ref().is_none_or(|target| target.is_met_by(actual));
+        let fulfilled_at = promise.fulfilled_at.filter(|_| actual.is_none_or(reached));
+        match (taken_back, fulfilled_at) {
             (Some((ended_at, by)), fulfilled_at)
                 if ended_at <= terms.deadline() && fulfilled_at.is_none_or(|at| ended_at < at) =>
             {

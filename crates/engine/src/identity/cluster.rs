@@ -17,6 +17,16 @@ pub struct Node {
     /// The history that inputs with it go to; of an order or promise, who owns it.
     pub home: Option<EntityId>,
     pub ties: Arc<Ties>,
+    /// Seen with so many users ([`is_crowded`]) that it is nobody's; what it was seen with is not looked at.
+    pub crowded: bool,
+}
+
+/// An identifier that more users than this were seen with is a kiosk or a placeholder, whatever else is known.
+const CROWD: usize = 8;
+
+/// Whether an identifier was seen with so many users that it says nothing about any of them.
+pub fn is_crowded(ties: &Ties) -> bool {
+    ties.kind != "user" && ties.ties.iter().filter(|tie| tie.with_user && !tie.explicit).count() > CROWD
 }
 
 /// Two identifiers that were seen together.
@@ -136,13 +146,16 @@ fn shared(
     let mut users: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
     for (one, other) in order.iter().filter_map(|n| ends(*n)) {
         for (this, user) in [(one, other), (other, one)] {
-            if classes.is_user(user) && !classes.is_user(this) {
+            // Who was said to be somebody else does not use it.
+            if classes.is_user(user) && !classes.is_user(this) && !classes.were_parted(this, user) {
                 users.entry(this).or_default().insert(classes.root(user));
             }
         }
     }
     let limit = classes.rules.of("user").0 as usize;
-    users.into_iter().filter(|(_, people)| people.len() > limit).map(|(node, _)| node).collect()
+    let shared = users.into_iter().filter(|(_, people)| people.len() > limit).map(|(node, _)| node);
+    let crowded = (0..classes.nodes.len()).filter(|node| classes.nodes[*node].1.crowded);
+    shared.chain(crowded).collect()
 }
 
 /// Nodes by index, with the class of each (a disjoint-set forest) and what the class holds.
@@ -217,12 +230,17 @@ impl<'a> Classes<'a> {
         })
     }
 
+    /// Whether somebody said of these two themselves that they are two people.
+    fn were_parted(&self, one: usize, other: usize) -> bool {
+        self.nodes[one].1.ties.is_parted(*self.nodes[other].0)
+    }
+
     fn are_parted(&self, one: usize, other: usize) -> bool {
         let (one, other) = (self.root(one), self.root(other));
         let parts = |from: usize, to: usize| {
             self.members[from].iter().any(|n| {
-                let parted = &self.nodes[*n].1.ties.parted;
-                !parted.is_empty() && self.members[to].iter().any(|m| parted.contains(self.nodes[*m].0))
+                let ties = &self.nodes[*n].1.ties;
+                !ties.parted.is_empty() && self.members[to].iter().any(|m| ties.is_parted(*self.nodes[*m].0))
             })
         };
         one != other && (parts(one, other) || parts(other, one))

@@ -7,5 +7,5 @@
 mod cluster;
 mod rules;
 
-pub use cluster::{Group, Node, NodeTie, Verdict, group, ties_between};
+pub use cluster::{Group, Node, NodeTie, Verdict, group, is_crowded, ties_between};
 pub use rules::{Identifiers, Rules, RulesError, TypeRule};

@@ -146,8 +146,10 @@ impl Rules {
                 }
             }
             let built_in = matches!(kind.as_str(), "user" | "anonymous");
-            if built_in && stated.from.is_some() {
-                return Err(wrong("from: it stands in the event itself".to_owned()));
+            if built_in && (stated.from.is_some() || stated.form.is_some()) {
+                return Err(wrong(
+                    "from, form: it stands in the event itself, and counts as it stands".to_owned(),
+                ));
             }
             if kind == "user" && stated.limit == Some(0) {
                 return Err(wrong("limit: a person has at least one".to_owned()));
@@ -166,7 +168,9 @@ impl Rules {
                 rule.from = from;
             }
             if let Some(blocked) = stated.blocked {
-                rule.blocked = blocked.iter().map(|value| value.trim().to_lowercase()).collect();
+                let written =
+                    |value: &String| rule.form.write(value.trim()).map(|value| value.to_lowercase());
+                rule.blocked = blocked.iter().filter_map(written).collect();
             }
         }
         Ok(rules)
@@ -198,14 +202,19 @@ impl Rules {
         value.chars().all(|c| matches!(c, '0' | '-')) || holds(&self.blocked, value)
     }
 
-    /// The identifiers that an event names.
-    pub fn read<'e>(&self, event: &'e Event<'_>) -> Identifiers<'e> {
+    /// The identifiers of an event's own user and device.
+    pub fn read_home<'e>(&self, event: &'e Event<'_>) -> Identifiers<'e> {
         let own = |kind, value: &'e Option<Cow<'_, str>>| self.name(kind, value.as_deref()?);
-        let mut found = Identifiers {
+        Identifiers {
             user: own("user", &event.user_id),
             anonymous: own("anonymous", &event.anonymous_id),
             others: Vec::new(),
-        };
+        }
+    }
+
+    /// The identifiers that an event names.
+    pub fn read<'e>(&self, event: &'e Event<'_>) -> Identifiers<'e> {
+        let mut found = self.read_home(event);
         if event.kind == EventKind::Identify
             && let Some(traits) = &event.traits
             && let Ok(TraitList(stated)) = serde_json::from_str::<TraitList<'_>>(traits)
@@ -220,7 +229,8 @@ impl Rules {
             && context.contains("\"externalId")
             && let Ok(context) = serde_json::from_str::<External>(context)
         {
-            for id in context.ids.into_iter().flatten() {
+            for id in context.ids.into_iter().chain(context.id).flatten() {
+                let Ok(id) = serde_json::from_str::<ExternalId<'_>>(id.get()) else { continue };
                 if let Some(value) = scalar(id.id) {
                     self.add(&mut found.others, "external.", &id.kind, &value);
                 }
@@ -252,13 +262,20 @@ const VALUE_MAX: usize = 512;
 const OTHERS_MAX: usize = 16;
 
 fn holds(blocked: &BTreeSet<String>, value: &str) -> bool {
-    !blocked.is_empty() && (blocked.contains(value) || blocked.contains(value.trim().to_lowercase().as_str()))
+    let value = value.trim();
+    // Most values are ASCII and longer than what is blocked: nothing is copied for them.
+    match value.is_ascii() {
+        true => blocked.iter().any(|of| of.eq_ignore_ascii_case(value)),
+        false => blocked.contains(&value.to_lowercase()),
+    }
 }
 
 #[derive(Deserialize)]
 struct External<'a> {
-    #[serde(borrow, rename = "externalIds", alias = "externalId")]
-    ids: Option<Vec<ExternalId<'a>>>,
+    #[serde(borrow, rename = "externalIds")]
+    ids: Option<Vec<&'a RawValue>>,
+    #[serde(borrow, rename = "externalId")]
+    id: Option<Vec<&'a RawValue>>,
 }
 
 #[derive(Deserialize)]

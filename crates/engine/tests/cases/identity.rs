@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use engine::identity::{Group, Node, Rules, Verdict, group, ties_between};
-use model::identity::{Evidence, Tie, Ties};
+use model::identity::{Evidence, Parted, Tie, Ties};
 use model::*;
 use proptest::prelude::*;
 
@@ -32,13 +32,14 @@ impl Graph {
         });
         self.names.insert(hash(name), name.to_owned());
         let ties = || Arc::new(Ties { kind: kind.to_owned(), ..Ties::default() });
-        self.nodes.entry(hash(name)).or_insert_with(|| Node { home, ties: ties() })
+        self.nodes.entry(hash(name)).or_insert_with(|| Node { home, ties: ties(), crowded: false })
     }
 
     fn tie(&mut self, one: &str, other: &str, at: i64, explicit: bool) {
         for (here, there) in [(one, other), (other, one)] {
             let tie = Tie {
                 other: hash(there),
+                with_user: there.starts_with("user"),
                 explicit,
                 at: Time(at),
                 tie: 0,
@@ -60,7 +61,7 @@ impl Graph {
 
     fn parted(mut self, one: &str, other: &str) -> Self {
         for (here, there) in [(one, other), (other, one)] {
-            Arc::make_mut(&mut self.node(here).ties).parted.push(hash(there));
+            Arc::make_mut(&mut self.node(here).ties).parted.push(Parted { other: hash(there), seq: 1 });
         }
         self
     }

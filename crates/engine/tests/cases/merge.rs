@@ -1,5 +1,6 @@
 //! Merging profiles, mail that comes twice or in any order, and events that belong to somebody else.
 
+use engine::identity::Rules;
 use engine::{Change, Entity, Observed, evolve};
 use model::*;
 use proptest::prelude::*;
@@ -28,10 +29,10 @@ fn heard(id: EntityId, events: &[(u8, i64)]) -> Entity {
             context: None,
             rest: None,
         };
-        evolve(
-            &mut entity,
-            &Change::Input(&Observed { event: &event, source: "web", key: KeyId(u64::from(*n)) }),
-        );
+        let rules = Rules::default();
+        let named = rules.read(&event);
+        let observed = Observed::new(&event, &named, "web", KeyId(u64::from(*n)));
+        evolve(&mut entity, &Change::Input(&observed));
     }
     entity
 }

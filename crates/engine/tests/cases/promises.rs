@@ -636,8 +636,8 @@ fn what_is_heard_of_after_the_verdict_counts_by_when_it_happened() {
             late("9", "4", "fulfillment.delivered", O),
             late("9", "3", "order.cancelled", &format!(r#"{O},"cancelled_by":"customer""#)),
         ],
-        "order.placed promise.made promise.broken +promise_broken fulfillment.moved order.moved promise.corrected promise.withdrawn",
-        "o delivered, order:o withdrawn, order:o/broken requested",
+        "order.placed promise.made promise.broken +promise_broken fulfillment.moved order.moved promise.corrected order.cancelled promise.withdrawn",
+        "o delivered by customer, order:o withdrawn, order:o/broken requested",
     );
     // Revised in time, told after the clock had broken the first date.
     let revised =
@@ -668,5 +668,31 @@ fn what_is_heard_of_after_the_verdict_counts_by_when_it_happened() {
         [placed(), clock("8"), revised("7", "20"), revised("4", "08")],
         &format!("{due} signal.kept promise.revised mail:cus-0-1 promise.revised +promise_revised"),
         "o placed, order:o made v3, 1 timers, order:o/broken requested, order:o/revised/3 requested",
+    );
+}
+
+#[test]
+fn a_cancellation_counts_by_when_it_was_whatever_became_of_the_order() {
+    let cancelled =
+        |at: &str, by: &str| late("14", at, "order.cancelled", &format!(r#"{O},"cancelled_by":"{by}""#));
+    // It came back, and had been cancelled before that.
+    let world = check(
+        [
+            placed(),
+            on("2", "fulfillment.shipped", O),
+            on("4", "fulfillment.returned_to_sender", O),
+            cancelled("3", "customer"),
+        ],
+        "order.placed promise.made fulfillment.moved order.moved fulfillment.moved order.moved \
+         promise.broken +promise_broken order.cancelled promise.withdrawn",
+        "o returned by customer, order:o withdrawn, order:o/broken requested",
+    );
+    assert_eq!(world.customer().orders["o"].cancelled, Some((time("3"), CancelledBy::Customer)));
+    // Two say so: the first to have done it did it.
+    check(
+        [placed(), cancelled("4", "customer"), cancelled("3", "company"), cancelled("3 12:00", "unknown")],
+        "order.placed promise.made promise.broken +promise_broken order.cancelled promise.withdrawn \
+         order.cancelled promise.broken ignored",
+        "o cancelled by company, order:o broken by company, order:o/broken requested",
     );
 }

@@ -1,5 +1,6 @@
 //! Whatever is thrown at it: deciding is pure, living through it never fails, and the rules hold after each step.
 
+use engine::identity::Rules;
 use engine::{Change, Context, Entity, Observed, Reference, Stimulus, decide, evolve};
 use model::*;
 use proptest::prelude::*;
@@ -256,7 +257,8 @@ fn fact() -> impl Strategy<Value = Fact> {
             by,
             at,
             reason,
-            time_inferred: false
+            time_inferred: false,
+            stands: true
         }),
         (o(), some_time(), pick(&FulfillmentState::ALL), any::<f64>()).prop_map(
             |(order_id, at, state, fraction)| Fact::FulfillmentMoved {
@@ -418,7 +420,9 @@ fn live(entity: &mut Entity, step: &Any) {
                 context: None,
                 rest: None,
             };
-            evolve(entity, &Change::Input(&Observed { event: &event, source: "s", key: KeyId(1) }));
+            let rules = Rules::default();
+            let named = rules.read(&event);
+            evolve(entity, &Change::Input(&Observed::new(&event, &named, "s", KeyId(1))));
         }
         Any::Mail(index, number) => {
             let body = MailBody::ProfileJoined { from: EntityId::customer(PartitionId(0), *number) };

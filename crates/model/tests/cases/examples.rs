@@ -246,6 +246,7 @@ every!(facts, Fact,
         at: AT,
         reason: Some(text("out of stock")),
         time_inferred: true,
+        stands: true,
     },
     "order.refunded": Fact::OrderRefunded { .. } =>
         Fact::OrderRefunded { order_id: text("o-1"), at: AT, amount: Some(money(-5, "EUR")) },

@@ -77,13 +77,14 @@ impl Fold {
         for (seq, trace) in trail {
             match trace {
                 Trace::Input { intake } => {
-                    let keys = &self.keys;
+                    let (keys, rules) = (&self.keys, self.rules());
                     self.logs.intake(*intake, |record| {
                         if let Ok(body) = keys.open_sealed(&record.body)
                             && let Ok(event) = Event::decode(&body)
                         {
                             let source = &record.header.source;
-                            let observed = Observed { event: &event, source, key: record.body.key };
+                            let named = rules.read_home(&event);
+                            let observed = Observed::new(&event, &named, source, record.body.key);
                             evolve(&mut entity, &Step::Input(&observed));
                         }
                     })?;

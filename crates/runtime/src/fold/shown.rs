@@ -37,8 +37,11 @@ impl Fold {
 
     /// What is known of a person by all their profiles, where there are several and this one stands for them.
     fn person_profile(&mut self, id: EntityId) -> Result<Option<Profile>, FoldError> {
+        if self.head(id)? != id {
+            return Ok(None);
+        }
         let members = self.person(id)?;
-        if members.len() == 1 || members.first() != Some(&id) {
+        if members.len() == 1 {
             return Ok(None);
         }
         let mut all = Profile::default();

@@ -7,7 +7,7 @@ use model::{Dedupe, EventKind, TimelineId};
 use runtime::Node;
 use serde_json::json;
 
-use crate::support::{Home, Seen, assert_same, at, copy_dir, event, look, order, send, track, who};
+use crate::support::{Home, assert_same, at, copy_dir, event, look, order, send, track, who, without};
 
 const CANARY: &str = "kanari7f3a";
 
@@ -115,27 +115,6 @@ fn others(home: &Home, node: &Node) {
         );
     }
     node.drain().unwrap();
-}
-
-/// What belongs to everybody but the erased.
-fn without(seen: &Seen, gone: &[model::EntityId]) -> Seen {
-    let hex: Vec<String> =
-        gone.iter().map(|id| id.to_key().iter().map(|byte| format!("{byte:02x}")).collect()).collect();
-    Seen {
-        dump: seen
-            .dump
-            .lines()
-            .filter(|line| !line.starts_with("meta") && !line.starts_with("clocks"))
-            .filter(|line| !hex.iter().any(|hex| line.contains(hex.as_str())))
-            .map(|line| format!("{line}\n"))
-            .collect(),
-        entities: seen
-            .entities
-            .iter()
-            .filter(|(id, _)| !gone.contains(id))
-            .map(|(k, v)| (*k, v.clone()))
-            .collect(),
-    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use store::Keys;
 
 use crate::support::{
-    DAY, Home, MINUTE, Rng, START, assert_same, at, event, look, scale, send, temp, test_keys, track,
+    DAY, Home, MINUTE, Rng, START, assert_same, at, event, look, scale, send, temp, test_keys, track, without,
 };
 
 fn by<'a>(user: &'a str, device: &'a str, event: Event<'a>) -> Event<'a> {
@@ -78,13 +78,18 @@ fn events_of(node: &Node, text: &str) -> u64 {
 
 /// The store is the same when its caches are dropped and everything is folded again.
 fn assert_folds_again(home: &Home, node: Node) -> Node {
-    let before = look(&node);
+    assert_folds_again_without(home, node, &[])
+}
+
+/// The same but for what is left of the erased.
+fn assert_folds_again_without(home: &Home, node: Node, gone: &[EntityId]) -> Node {
+    let before = without(&look(&node), gone);
     drop(node);
     for cache in ["views", "state"] {
         fs::remove_dir_all(home.dir().join(cache)).unwrap();
     }
     let node = home.open();
-    assert_same(&before, &look(&node), "folded again");
+    assert_same(&before, &without(&look(&node), gone), "folded again");
     node
 }
 
@@ -238,6 +243,128 @@ fn rules_hold_from_when_they_were_published() {
     assert_eq!(who(&node, "anonymous:x"), who(&node, "user:ann"));
     let node = assert_folds_again(&home, node);
     assert_eq!(who(&node, "badge:B-7"), who(&node, "user:ann"));
+}
+
+#[test]
+fn strangers_who_share_a_placeholder_share_no_key_and_no_fate() {
+    let home = Home::new();
+    let node = home.open();
+    let guest_order = track("guest", "order.placed", at(4), &json!({ "order_id": "o-guest" }));
+    tell(
+        &home,
+        &node,
+        &[
+            see("guest", "a", 1),
+            see("undefined", "b", 2),
+            see("guest", "b", 3),
+            guest_order,
+            identify("kim", "a", 5, &json!({ "name": "Kim" })),
+        ],
+    );
+    let kim = who(&node, "user:kim").unwrap();
+    let row = node.reader().unwrap().profile(kim).unwrap().unwrap();
+    assert_eq!(row.user_id.as_deref(), Some("kim"), "a placeholder is nobody's name");
+    assert!(who(&node, "order:o-guest").is_some(), "a guest's order is an order without a person");
+    let gone = node.erase(kim).unwrap();
+    assert_eq!(gone.len(), 2, "Kim and the device before Kim");
+    let node = assert_folds_again_without(&home, node, &gone);
+    assert_eq!(events_of(&node, "anonymous:b"), 2, "another guest is not erased with Kim");
+}
+
+#[test]
+fn who_is_left_after_an_erasure_is_who_they_are_when_all_is_folded_again() {
+    let home = Home::new();
+    let node = home.open();
+    let events =
+        [see("ben", "tablet", 1), see("ann", "tablet", 2), see("", "tablet", 3), see("ben", "phone", 4)];
+    tell(&home, &node, &events);
+    assert!(say(&node, "user:ben", "user:ann", false));
+    let ann = who(&node, "user:ann").unwrap();
+    let gone = node.erase(ann).unwrap();
+    let node = assert_folds_again_without(&home, node, &gone);
+    // The tablet has one user now, and what is done there from now on is Ben's: live and folded again alike.
+    let live = home.killed("live");
+    tell(&home, &node, &[see("", "tablet", 6)]);
+    let expected = who(&node, "user:ben");
+    assert_eq!(who(&node, "anonymous:tablet"), expected);
+    drop(node);
+    for cache in ["views", "state"] {
+        fs::remove_dir_all(live.join(cache)).unwrap();
+    }
+    let node = home.open_at(&live);
+    tell(&home, &node, &[see("", "tablet", 6)]);
+    assert_eq!(who(&node, "anonymous:tablet"), who(&node, "user:ben"));
+    // Ann comes back as somebody new.
+    tell(&home, &node, &[see("ann", "", 7)]);
+    assert_eq!(events_of(&node, "user:ann"), 1);
+}
+
+#[test]
+fn an_erasure_takes_what_has_just_been_merged_and_leaves_what_was_parted() {
+    let home = Home::new();
+    let node = home.open();
+    tell(&home, &node, &[see("", "old", 1), see("kim", "cafe", 2), see("", "cafe", 3)]);
+    assert!(say(&node, "anonymous:cafe", "user:kim", false));
+    // Folded, and the mail about the merge not delivered yet.
+    let now = at(5);
+    home.clock.set(now);
+    let event = identify("kim", "old", 5, &json!({}));
+    let record = node.seal_event("test", TimelineId::LIVE, now, Dedupe::None, &event).unwrap();
+    node.submit_and_wait("test", vec![record]).unwrap();
+    node.drain().unwrap();
+    let kim = who(&node, "user:kim").unwrap();
+    let old = who(&node, "anonymous:old").unwrap();
+    let old = node.ask(move |fold| fold.person(old).unwrap()).unwrap();
+    assert_eq!(old.len(), 2);
+    let gone = node.erase(kim).unwrap();
+    assert_eq!(gone.len(), 2, "Kim and the old device, not the café's");
+    assert_eq!(events_of(&node, "anonymous:cafe"), 1);
+    assert_folds_again_without(&home, node, &gone);
+}
+
+#[test]
+fn a_kiosk_ties_nobody_however_many_use_it() {
+    let home = Home::new();
+    let node = home.open();
+    let mut events = Vec::new();
+    for n in 0..300 {
+        events.push(see(&format!("u-{n}"), "kiosk-1", n));
+        events.push(see(&format!("u-{n}"), "kiosk-2", n));
+    }
+    events.push(see("", "phone", 301));
+    events.push(see("u-299", "phone", 302));
+    send(&node, &home.clock, at(303), &events);
+    node.drain().unwrap();
+    assert_eq!(who(&node, "anonymous:phone"), who(&node, "user:u-299"), "one's own phone still is");
+    let people: BTreeSet<_> = (0..300).map(|n| who(&node, &format!("user:u-{n}"))).collect();
+    assert_eq!(people.len(), 300);
+    let why = explain(&node, "user:u-7").unwrap();
+    assert!(!why.cut_short && why.ties.iter().all(|tie| tie.verdict == Verdict::Shared), "{why:?}");
+    assert_folds_again(&home, node);
+}
+
+#[test]
+fn what_was_parted_by_hand_is_not_joined_by_an_order() {
+    let home = Home::new();
+    let node = home.open();
+    let delivered =
+        Event { user_id: None, ..track("", "fulfillment.delivered", at(1), &json!({ "order_id": "o-1" })) };
+    let placed = |minute| track("ann", "order.placed", at(minute), &json!({ "order_id": "o-1" }));
+    tell(&home, &node, &[delivered, placed(2)]);
+    assert_eq!(who(&node, "order:o-1"), who(&node, "user:ann"));
+    assert!(say(&node, "order:o-1", "user:ann", false));
+    assert_ne!(who(&node, "order:o-1"), who(&node, "user:ann"));
+    tell(&home, &node, &[placed(3)]);
+    assert_ne!(who(&node, "order:o-1"), who(&node, "user:ann"));
+    // A promise that was kept before anybody was promised it is whose it turns out to be.
+    let kept =
+        Event { user_id: None, ..track("", "promise.fulfilled", at(4), &json!({ "promise_id": "p-1" })) };
+    let made = json!({ "promise_id": "p-1", "due": at(100).to_string() });
+    tell(&home, &node, &[kept, track("ann", "promise.made", at(3), &made)]);
+    assert_eq!(who(&node, "promise:p-1"), who(&node, "user:ann"));
+    let ann = who(&node, "user:ann").unwrap();
+    assert_eq!(node.reader().unwrap().profile(ann).unwrap().unwrap().promises.kept, 1);
+    assert_folds_again(&home, node);
 }
 
 // ---- order -------------------------------------------------------------------------------------------------------

@@ -274,3 +274,24 @@ pub(crate) fn who(node: &Node, user: &str) -> Option<EntityId> {
     let user = user.to_owned();
     node.ask(move |fold| fold.lookup(&Identifier::User(&user)).unwrap()).unwrap()
 }
+
+/// What belongs to everybody but the erased.
+pub(crate) fn without(seen: &Seen, gone: &[model::EntityId]) -> Seen {
+    let hex: Vec<String> =
+        gone.iter().map(|id| id.to_key().iter().map(|byte| format!("{byte:02x}")).collect()).collect();
+    Seen {
+        dump: seen
+            .dump
+            .lines()
+            .filter(|line| !line.starts_with("meta") && !line.starts_with("clocks"))
+            .filter(|line| !hex.iter().any(|hex| line.contains(hex.as_str())))
+            .map(|line| format!("{line}\n"))
+            .collect(),
+        entities: seen
+            .entities
+            .iter()
+            .filter(|(id, _)| !gone.contains(id))
+            .map(|(k, v)| (*k, v.clone()))
+            .collect(),
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::identity::{Evidence, Tie, Ties};
+use model::identity::{Evidence, Parted, Tie, Ties};
 use model::{DedupeHash, EntityId, IdentifierHash, LogKind, PartitionId, Time};
 use store::{Checkpoint, Disk, IdentityRow, LogReader, LogWriter, State};
 use tempfile::TempDir;
@@ -191,8 +191,10 @@ mod suite {
     /// An address: it has no history of its own.
     fn tied() -> IdentityRow {
         let evidence = Evidence::Input(9);
-        let tie = Tie { other: hash(1), explicit: true, at: Time(-4), tie: u64::MAX, evidence };
-        let ties = Ties { kind: "email".into(), ties: vec![tie], parted: vec![hash(7)] };
+        let tie =
+            Tie { other: hash(1), with_user: true, explicit: true, at: Time(-4), tie: u64::MAX, evidence };
+        let ties =
+            Ties { kind: "email".into(), ties: vec![tie], parted: vec![Parted { other: hash(7), seq: 3 }] };
         IdentityRow { home: None, ties: Some(Arc::new(ties)) }
     }
 

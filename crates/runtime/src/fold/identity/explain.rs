@@ -79,7 +79,7 @@ pub struct Lineage {
 impl Fold {
     /// Explains whom an identifier names; `None` where it was never seen.
     pub fn explain(&mut self, identifier: &Identifier<'_>) -> Result<Option<Explanation>, FoldError> {
-        let rules = self.rules.clone();
+        let rules = self.rules();
         let kind = identifier.type_name();
         let written = rules.name(kind, identifier.value());
         let value = written.as_deref().unwrap_or(identifier.value());
@@ -138,8 +138,8 @@ impl Fold {
     /// The identifiers that must be said to be another's so that one leaves its person: those with a history.
     /// Empty where it stands alone already.
     pub fn others_of(&mut self, identifier: &Identifier<'_>) -> Result<Vec<HashedIdentifier>, FoldError> {
-        let rules = self.rules.clone();
-        let hash = self.keys.hash_identifier(identifier);
+        let rules = self.rules();
+        let Some(HashedIdentifier { hash, .. }) = self.hashed(identifier) else { return Ok(Vec::new()) };
         let piece = self.connected(&[hash])?;
         let own = piece.nodes[&hash].home;
         let (groups, _) = piece.group(&rules);
@@ -152,6 +152,20 @@ impl Fold {
         Ok(others.collect())
     }
 
+    /// The identifier of whoever owns an order or promise, where somebody with a name does: what is said of the order is
+    /// said of them.
+    pub fn owner_name(&mut self, identifier: &Identifier<'_>) -> Result<Option<Named>, FoldError> {
+        if !matches!(identifier, Identifier::Order(_) | Identifier::Promise(_)) {
+            return Ok(None);
+        }
+        let hash = self.keys.hash_identifier(identifier);
+        let Some(home) = self.row(hash)?.home else { return Ok(None) };
+        let Some(customer) = self.entity(home)?.customer() else { return Ok(None) };
+        let user = customer.profile.user_ids.first().map(|id| Identifier::User(id));
+        let device = || customer.profile.anonymous_ids.first().map(|id| Identifier::Anonymous(id));
+        Ok(user.or_else(device).map(|identifier| Named::of(&identifier)))
+    }
+
     /// Says that identifiers are two people (`joined` false) or one. Returns false where the first has no history
     /// that could own the statement, nor the second.
     pub fn say_of(
@@ -162,6 +176,8 @@ impl Fold {
         at: Time,
     ) -> Result<bool, FoldError> {
         let Some(owner) = self.row(one.hash)?.home.or(self.row(other.hash)?.home) else { return Ok(false) };
+        // Nothing that was received before counts after.
+        let at = self.before_backlog(at)?;
         let (one, other) = (one.clone(), other.clone());
         let command = match joined {
             true => Command::JoinIdentifiers { one, other },
@@ -174,7 +190,8 @@ impl Fold {
     /// The identifier as it is kept, where it is somebody's name.
     pub fn hashed(&self, identifier: &Identifier<'_>) -> Option<HashedIdentifier> {
         let kind = identifier.type_name();
-        let value = self.rules.name(kind, identifier.value())?;
+        let rules = self.rules();
+        let value = rules.name(kind, identifier.value())?;
         let hash = self.keys.hash_identifier(&Identifier::of(kind, &value));
         Some(HashedIdentifier { kind: kind.to_owned(), hash })
     }
@@ -195,7 +212,7 @@ impl Fold {
                 names.insert(keys.hash_identifier(&identifier), Named::of(&identifier));
             }
         }
-        let rules = self.rules.clone();
+        let rules = self.rules();
         for tie in &piece.ties {
             let Evidence::Input(seq) = tie.tie.evidence else { continue };
             self.logs.intake(seq, |record| {

@@ -1,17 +1,17 @@
 //! The ties between identifiers as they are kept, and the people that they make.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use engine::Stimulus;
-use engine::identity::{Group, Node, NodeTie, Rules, Verdict, group, ties_between};
-use model::identity::{Evidence, HashedIdentifier, Tie, Ties};
-use model::{Cause, EntityId, IdentifierHash, Time, TimelineId};
+use engine::identity::{Group, Node, NodeTie, Rules, Verdict, group, is_crowded, ties_between};
+use model::identity::{Evidence, HashedIdentifier, Parted, Tie, Ties};
+use model::{Cause, EntityId, Entry, IdentifierHash, KeyId, Time, TimelineId};
 
 use super::super::{Fold, FoldError};
 
-/// Ties that are kept of one identifier, those that somebody said aside. A kiosk that a thousand people use ties
-/// nobody after the second; who has this many devices is a machine.
+/// Ties that inputs may add to one identifier. A kiosk that a thousand people use ties nobody after the second; who has
+/// this many devices is a machine.
 const TIES_MAX: usize = 256;
 /// Identifiers that are looked at when people are told apart. A piece of the graph past this stays as it is.
 const PIECE_MAX: usize = 4096;
@@ -44,7 +44,7 @@ impl Fold {
             Some(known) => Ok((tie.at, tie.tie) < (known.at, known.tie)),
             None => {
                 let full = |ties: &Option<Arc<Ties>>| ties.as_ref().is_some_and(|t| t.ties.len() >= TIES_MAX);
-                Ok(tie.explicit || (!full(&row.ties) && !full(&self.row(with)?.ties)))
+                Ok(!full(&row.ties) && !full(&self.row(with)?.ties))
             }
         }
     }
@@ -57,7 +57,7 @@ impl Fold {
         tie: Tie,
     ) -> Result<(), FoldError> {
         for (here, there) in [(one, other), (other, one)] {
-            let tie = Tie { other: there.hash, ..tie };
+            let tie = Tie { other: there.hash, with_user: there.kind == "user", ..tie };
             self.change_ties(here.hash, &here.kind, |ties| {
                 match ties.ties.iter_mut().find(|t| t.other == tie.other) {
                     Some(known) => *known = tie,
@@ -99,35 +99,58 @@ impl Fold {
     ) -> Result<(), FoldError> {
         for (here, there) in [(one, other.hash), (other, one.hash)] {
             self.change_ties(here.hash, &here.kind, |ties| {
-                ties.parted.retain(|parted| *parted != there);
+                ties.parted.retain(|parted| parted.other != there);
                 if !joined {
-                    ties.parted.push(there);
+                    ties.parted.push(Parted { other: there, seq });
                 }
             })?;
         }
         if joined {
-            let tie = Tie { other: other.hash, explicit: true, at, tie: 0, evidence: Evidence::Journal(seq) };
+            let (explicit, evidence) = (true, Evidence::Journal(seq));
+            let tie = Tie { other: other.hash, with_user: false, explicit, at, tie: 0, evidence };
             self.add_tie(one, other, tie)?;
         }
         Ok(())
     }
 
-    /// Nothing is known of an identifier any more, nor that others were seen with it.
-    pub(super) fn forget_identifier(&mut self, hash: IdentifierHash) -> Result<(), FoldError> {
-        let row = self.row(hash)?;
-        let ties = row.ties.as_deref();
-        let others: BTreeSet<IdentifierHash> = ties
-            .into_iter()
-            .flat_map(|t| t.ties.iter().map(|tie| tie.other).chain(t.parted.clone()))
-            .collect();
-        for other in others {
-            self.change_ties(other, "", |ties| {
-                ties.ties.retain(|tie| tie.other != hash);
-                ties.parted.retain(|parted| *parted != hash);
-            })?;
+    /// The home that an identifier led to is erased, and with it what its inputs and statements said of ties: those are
+    /// sealed with keys that go. What other people's inputs say stays, as it does when everything is folded again.
+    pub(super) fn forget_identifier(
+        &mut self,
+        hash: IdentifierHash,
+        dying: &[KeyId],
+    ) -> Result<(), FoldError> {
+        let mut row = self.row(hash)?;
+        row.home = None;
+        let ties = row.ties.clone().unwrap_or_default();
+        self.set_row(hash, row);
+        for tie in &ties.ties {
+            if self.dies(tie.evidence, dying)? {
+                for (here, there) in [(hash, tie.other), (tie.other, hash)] {
+                    self.change_ties(here, "", |ties| ties.ties.retain(|tie| tie.other != there))?;
+                }
+            }
         }
-        self.set_row(hash, store::IdentityRow::default());
+        for parted in &ties.parted {
+            if self.dies(Evidence::Journal(parted.seq), dying)? {
+                for (here, there) in [(hash, parted.other), (parted.other, hash)] {
+                    self.change_ties(here, "", |ties| ties.parted.retain(|parted| parted.other != there))?;
+                }
+            }
+        }
         Ok(())
+    }
+
+    /// Whether what shows a tie is sealed with one of these keys.
+    fn dies(&mut self, evidence: Evidence, dying: &[KeyId]) -> Result<bool, FoldError> {
+        let key = match evidence {
+            Evidence::Input(seq) => self.logs.intake(seq, |record| record.body.key)?,
+            Evidence::Journal(seq) => self.entry(seq, |entry| match entry {
+                Entry::Outcome { body, .. } => body.key,
+                _ => KeyId::STORE,
+            })?,
+        };
+        Ok(dying.contains(&key))
     }
 
     /// Everything that ties lead to from here.
@@ -135,17 +158,22 @@ impl Fold {
         let mut nodes = BTreeMap::new();
         let mut next: VecDeque<IdentifierHash> = from.iter().copied().collect();
         while let Some(hash) = next.pop_front() {
-            if nodes.contains_key(&hash) || nodes.len() >= PIECE_MAX {
+            if nodes.contains_key(&hash) {
                 continue;
+            }
+            if nodes.len() >= PIECE_MAX {
+                break;
             }
             let row = self.row(hash)?;
             let ties = row.ties.unwrap_or_default();
-            next.extend(ties.ties.iter().map(|tie| tie.other));
-            nodes.insert(hash, Node { home: row.home, ties });
+            let crowded = is_crowded(&ties);
+            // What is nobody's leads to nobody, but for what somebody said of it.
+            let leading = ties.ties.iter().filter(|tie| tie.explicit || !crowded).map(|tie| tie.other);
+            next.extend(leading.filter(|other| !nodes.contains_key(other)));
+            nodes.insert(hash, Node { home: row.home, ties, crowded });
         }
         let ties = ties_between(&nodes);
-        let cut_short =
-            nodes.values().any(|node| node.ties.ties.iter().any(|t| !nodes.contains_key(&t.other)));
+        let cut_short = nodes.len() >= PIECE_MAX;
         Ok(Piece { nodes, ties, cut_short })
     }
 
@@ -157,14 +185,19 @@ impl Fold {
         cause: Cause,
         timeline: TimelineId,
     ) -> Result<(), FoldError> {
-        if self.row(around)?.ties.is_none() {
+        let row = self.row(around)?;
+        let home = match row.home {
+            Some(home) => self.entity(home)?.customer(),
+            None => None,
+        };
+        if row.ties.is_none() && home.is_none_or(|home| home.merged_into.is_none()) {
             return Ok(());
         }
         let piece = self.connected(&[around])?;
         if piece.cut_short {
             return Ok(());
         }
-        let (groups, _) = piece.group(&self.rules.clone());
+        let (groups, _) = piece.group(&self.rules());
         let mut wanted: BTreeMap<EntityId, Option<EntityId>> = BTreeMap::new();
         for group in &groups {
             for home in &group.homes {
@@ -178,7 +211,8 @@ impl Fold {
             let stimulus = into.map_or(Stimulus::Part, Stimulus::MergeInto);
             let now = self.clock(timeline);
             let outcomes = self.ask(home, &stimulus, now, timeline)?;
-            self.journal_outcomes(home, cause, timeline, now, outcomes, None)?;
+            // It names profiles and no person, and outlives those who are erased.
+            self.journal_outcomes(home, cause, timeline, now, outcomes, Some(KeyId::STORE))?;
         }
         Ok(())
     }

@@ -3,18 +3,20 @@
 mod explain;
 mod graph;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use engine::EffectState;
-use engine::identity::Rules;
+use engine::identity::{Identifiers, Rules};
+use engine::{EffectState, Stimulus};
 use model::identity::{Evidence, HashedIdentifier, Tie};
 use model::{
-    About, EntityId, Event, EventKind, Identifier, IdentifierHash, Signal, Time, TimelineId, TimerId,
+    About, Cause, EntityId, Event, EventKind, Fact, Identifier, IdentifierHash, KeyId, Outcome, Signal, Time,
+    TimelineId, TimerId,
 };
 use store::IdentityRow;
 use views::Change;
 
-use super::{Fold, FoldError};
+use super::{Fold, FoldError, SharedRules};
 
 pub use self::explain::{Explanation, Home, Joined, Lineage, Named};
 
@@ -46,7 +48,7 @@ impl Plan {
 impl Fold {
     /// The profile that stands for whomever an identifier names.
     pub fn lookup(&mut self, identifier: &Identifier<'_>) -> Result<Option<EntityId>, FoldError> {
-        let rules = self.rules.clone();
+        let rules = self.rules();
         let Some(value) = rules.name(identifier.type_name(), identifier.value()) else { return Ok(None) };
         let hash = self.keys.hash_identifier(&Identifier::of(identifier.type_name(), &value));
         if let Some(home) = self.row(hash)?.home {
@@ -54,6 +56,9 @@ impl Fold {
         }
         // An address has no history of its own: it leads to whom it is tied to.
         let piece = self.connected(&[hash])?;
+        if piece.cut_short {
+            return Ok(None);
+        }
         let (groups, _) = piece.group(&rules);
         Ok(groups.into_iter().find(|group| group.members.contains(&hash)).and_then(|group| group.head))
     }
@@ -63,12 +68,12 @@ impl Fold {
     pub(super) fn resolve(
         &mut self,
         event: &Event<'_>,
+        named: &Identifiers<'_>,
         source: &str,
         about: Option<&About>,
         seq: u64,
     ) -> Result<Plan, FoldError> {
-        let rules = self.rules.clone();
-        let named = rules.read(event);
+        let rules = self.rules();
         let mut plan = Plan::default();
         let fresh = EntityId::customer(self.partition, seq);
         let Some(home) = named.home() else {
@@ -82,6 +87,7 @@ impl Fold {
         plan.home = Some(self.hash_of(&home));
         let tie = Tie {
             other: IdentifierHash([0; 16]),
+            with_user: false,
             explicit: false,
             at: event.timestamp,
             tie: engine::tie_breaker(source, &event.message_id),
@@ -112,7 +118,10 @@ impl Fold {
         fresh: EntityId,
     ) -> Result<EntityId, FoldError> {
         let hash = self.keys.hash_identifier(identifier);
-        if let Some(home) = self.row(hash)?.home {
+        // Who comes back after they were erased begins anew.
+        if let Some(home) = self.row(hash)?.home
+            && !self.is_erased(home)?
+        {
             return Ok(home);
         }
         plan.homes.push((hash, fresh));
@@ -153,16 +162,29 @@ impl Fold {
     pub(super) fn use_rules(&mut self, published: &str) {
         // What was published was checked; a text of a later version that says more than this program knows leaves
         // the built-in rules.
-        self.rules = Arc::new(Rules::parse(published).unwrap_or_default());
+        let rules = Arc::new(Rules::parse(published).unwrap_or_default());
+        *self.rules.write().expect("no panic while held") = rules;
     }
 
     pub fn rules(&self) -> Arc<Rules> {
+        self.rules.read().expect("no panic while held").clone()
+    }
+
+    pub(crate) fn shared_rules(&self) -> SharedRules {
         self.rules.clone()
     }
 
     /// Who stands for a profile's person; itself where nobody else does.
     pub fn head(&mut self, id: EntityId) -> Result<EntityId, FoldError> {
-        Ok(self.entity(id)?.customer().and_then(|customer| customer.merged_into).unwrap_or(id))
+        let into = self.entity(id)?.customer().and_then(|customer| customer.merged_into);
+        match into {
+            Some(head) if !self.is_erased(head)? => Ok(head),
+            _ => Ok(id),
+        }
+    }
+
+    fn is_erased(&mut self, id: EntityId) -> Result<bool, FoldError> {
+        Ok(self.entity(id)?.customer().is_some_and(|customer| customer.erased_at.is_some()))
     }
 
     /// The profiles of a person: first who stands for it, then the others.
@@ -180,16 +202,27 @@ impl Fold {
     }
 
     /// Whose data goes when a person is erased: theirs, and what was done without a name on devices that they used,
-    /// for it cannot be told from theirs. Who stands for the person comes last, so that whoever is left, if only the
-    /// beginning survives, still knows of the others.
+    /// for it cannot be told from theirs; not what somebody said is another's. Who stands for the person comes last, so
+    /// that whoever is left, if only the beginning survives, still knows of the others.
     pub fn erasure(&mut self, id: EntityId) -> Result<Vec<EntityId>, FoldError> {
+        self.deliver_all()?;
+        let keys = self.keys.clone();
         let mut all = self.person(id)?;
+        if !all.contains(&id) {
+            all.push(id);
+        }
         for member in all.clone() {
             let Some(customer) = self.entity(member)?.customer() else { continue };
-            for device in customer.profile.anonymous_ids.clone() {
-                let Some(home) = self.home(&Identifier::Anonymous(&device))? else { continue };
-                // Another person's own, where somebody said so.
-                if !all.contains(&home) && self.head(home)? == home && self.has_no_user(home)? {
+            let profile = &customer.profile;
+            let users: Vec<IdentifierHash> =
+                profile.user_ids.iter().map(|id| keys.hash_identifier(&Identifier::User(id))).collect();
+            let devices = profile.anonymous_ids.iter().map(|id| Identifier::Anonymous(id));
+            let devices: Vec<IdentifierHash> = devices.map(|id| keys.hash_identifier(&id)).collect();
+            for device in devices {
+                let row = self.row(device)?;
+                let Some(home) = row.home.filter(|home| !all.contains(home)) else { continue };
+                let parted = row.ties.is_some_and(|ties| users.iter().any(|user| ties.is_parted(*user)));
+                if !parted && !self.has_user(home)? {
                     all.push(home);
                 }
             }
@@ -198,14 +231,38 @@ impl Fold {
         Ok(all)
     }
 
+    /// Whether a user is among the profiles of a profile's person.
+    fn has_user(&mut self, id: EntityId) -> Result<bool, FoldError> {
+        for member in self.person(id)? {
+            if self.entity(member)?.customer().is_some_and(|customer| !customer.profile.user_ids.is_empty()) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Those whom an erased profile stood for stand for themselves.
+    pub(super) fn stand_alone(
+        &mut self,
+        stood_for: &BTreeSet<EntityId>,
+        erased: EntityId,
+        cause: Cause,
+    ) -> Result<(), FoldError> {
+        let now = self.clock(TimelineId::LIVE);
+        for part in stood_for {
+            let into = self.entity(*part)?.customer().and_then(|customer| customer.merged_into);
+            if into == Some(erased) {
+                let outcomes = self.ask(*part, &Stimulus::Part, now, TimelineId::LIVE)?;
+                self.journal_outcomes(*part, cause, TimelineId::LIVE, now, outcomes, Some(KeyId::STORE))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Whose history inputs with an identifier go to; who owns an order or promise.
     fn home(&mut self, identifier: &Identifier<'_>) -> Result<Option<EntityId>, FoldError> {
         let hash = self.keys.hash_identifier(identifier);
         Ok(self.row(hash)?.home)
-    }
-
-    fn has_no_user(&mut self, id: EntityId) -> Result<bool, FoldError> {
-        Ok(self.entity(id)?.customer().is_some_and(|customer| customer.profile.user_ids.is_empty()))
     }
 
     /// Whether no person was ever named: known by an order alone.
@@ -246,9 +303,30 @@ impl Fold {
         Ok(None)
     }
 
-    /// Whether it is known by now who placed the order that a profile without a name stands for.
-    pub(super) fn is_claimed(&mut self, nameless: EntityId) -> Result<bool, FoldError> {
-        Ok(self.head(nameless)? != nameless)
+    /// Whoever places an order or is promised something is one person with the nameless profile that knew of it
+    /// before, unless that is somebody's already, or somebody said that they are two.
+    pub(super) fn join_with_nameless(
+        &mut self,
+        home: &HashedIdentifier,
+        owner: EntityId,
+        signal: &Signal,
+        at: Time,
+    ) -> Result<Option<Outcome>, FoldError> {
+        let claims = matches!(
+            signal,
+            Signal::OrderPlaced { .. }
+                | Signal::PromiseMade(_)
+                | Signal::PromiseQuoted { .. }
+                | Signal::PromiseInquired(_)
+        );
+        if !claims || !self.is_nameless(owner)? || self.head(owner)? != owner {
+            return Ok(None);
+        }
+        let other = self.hash_of(&signal.about().identifier());
+        if self.row(home.hash)?.ties.is_some_and(|ties| ties.is_parted(other.hash)) {
+            return Ok(None);
+        }
+        Ok(Some(Outcome::Fact(Fact::IdentifiersJoined { one: home.clone(), other, at })))
     }
 
     /// The first to hold an order or promise owns its name.
@@ -269,13 +347,13 @@ impl Fold {
         let users = profile.user_ids.iter().map(|u| Identifier::User(u));
         let devices = profile.anonymous_ids.iter().map(|a| Identifier::Anonymous(a));
         let orders = customer.orders.keys().map(|o| Identifier::Order(o));
-        let promises = customer.promises.keys().map(|p| Identifier::Promise(p));
+        let promises = customer.promises.keys().chain(customer.early.keys()).map(|p| Identifier::Promise(p));
         let all = users.chain(devices).chain(orders).chain(promises);
         let names: Vec<IdentifierHash> = all.map(|identifier| keys.hash_identifier(&identifier)).collect();
         let erased = customer.keys.clone();
         for hash in names {
             if self.row(hash)?.home == Some(id) {
-                self.forget_identifier(hash)?;
+                self.forget_identifier(hash, &erased)?;
             }
         }
         self.erased_keys.extend(&erased);
