@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::link::{Heard, Link, Message, Session};
 use super::problem;
 use super::settings::{DEFAULT_MAP, Settings, Version};
-use super::translate::{self, Told};
+use super::translate;
 use crate::access::Access;
 use crate::cli::{Global, complain, print};
 use crate::error::Failure;
@@ -236,9 +236,8 @@ async fn listen(
 
 /// A message and what the map makes of it.
 fn made(map: &Map, message: &Message) -> Value {
-    let told = Told { topic: &message.topic, payload: &message.payload, retained: message.retained };
     let mut shown = json!({ "topic": message.topic, "retained": message.retained });
-    match translate::events(map, told, Clock::System.now()) {
+    match translate::events(map, message.told(), Clock::System.now()) {
         Ok(events) => shown["events"] = events.iter().map(webhook::shown).collect(),
         Err((code, reason)) => shown["refused"] = json!({ "code": code, "reason": reason }),
     }

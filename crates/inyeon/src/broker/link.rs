@@ -3,27 +3,29 @@
 
 use std::time::Duration;
 
-use axum::body::Bytes;
 use rumqttc::{AsyncClient as ClientV4, EventLoop as EventLoopV4, TlsConfiguration, Transport, v5};
 use tokio::sync::mpsc;
 
 use super::problem;
 use super::settings::{Address, Settings, Version};
+use super::translate::{PAYLOAD_MAX, Told};
 use crate::error::Failure;
 
 /// Messages that the broker may have under way to us unacknowledged; MQTT 5 tells it so.
 pub(super) const RECEIVE_MAX: u16 = 512;
 /// Words of our own that may wait for their answers.
 const OUTGOING_MAX: u16 = 100;
-/// The largest packet that MQTT has: a message that we refused to read would come again and again.
+/// The largest packet that MQTT has: one that we refused to read would come again and again (3.1.1) or be thrown away by
+/// the broker without a word (5). Of what is read at most [`PAYLOAD_MAX`] bytes go further.
 const PACKET_MAX: u32 = 268_435_455;
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// Seconds until a broker that does not answer is given up.
 const CONNECT_SECONDS: u64 = 10;
 /// How long a broker may take to close the connection when we go.
 const FAREWELL: Duration = Duration::from_secs(1);
-/// Messages that wait between the connection and whoever takes them.
-const HEARD_MAX: usize = 16;
+/// Messages that wait between the connection and whoever takes them: together with those that are taken and not durable
+/// yet at most 64 MB.
+const HEARD_MAX: usize = 4;
 
 /// What a broker sends.
 pub(super) enum Heard {
@@ -41,9 +43,25 @@ pub(super) enum Heard {
 /// A device's message.
 pub(super) struct Message {
     pub(super) topic: String,
-    pub(super) payload: Bytes,
+    /// At most [`PAYLOAD_MAX`] bytes of it.
+    pub(super) payload: Box<[u8]>,
+    /// Of the payload as it came.
+    pub(super) bytes: usize,
     pub(super) retained: bool,
     pub(super) receipt: Receipt,
+}
+
+impl Message {
+    fn new(topic: String, payload: &[u8], retained: bool, receipt: Receipt) -> Self {
+        // A copy: what the client gives is a part of all that it read at once, and keeps the whole of it.
+        let beginning = payload[..payload.len().min(PAYLOAD_MAX)].into();
+        Message { topic, payload: beginning, bytes: payload.len(), retained, receipt }
+    }
+
+    /// The message without its connection.
+    pub(super) fn told(&self) -> Told<'_> {
+        Told { topic: &self.topic, payload: &self.payload, bytes: self.bytes, retained: self.retained }
+    }
 }
 
 /// What the broker is told when a message is durable. It belongs to one connection.
@@ -150,13 +168,15 @@ impl Link {
         };
     }
 
-    /// Tells the broker that a message is durable. Where the connection is lost it comes again and is recognised.
-    pub(super) fn acknowledge(&self, receipt: &Receipt) {
-        let _ = match (&self.client, receipt) {
+    /// Tells the broker that a message is durable; says whether the connection has taken it up. Where it has not, or is
+    /// lost, the message comes again and is recognised.
+    #[must_use]
+    pub(super) fn acknowledge(&self, receipt: &Receipt) -> bool {
+        match (&self.client, receipt) {
             (Client::V4(client), Receipt::V4(publish)) => client.try_ack(publish).is_ok(),
             (Client::V5(client), Receipt::V5(publish)) => client.try_ack(publish).is_ok(),
             _ => true,
-        };
+        }
     }
 
     /// Goes, after all that was to be said before. What the broker still sends is read and left to it: a connection
@@ -286,9 +306,9 @@ fn heard_v4(event: rumqttc::Event) -> Option<Heard> {
         }
         Event::Incoming(Packet::Publish(mut publish)) => {
             let payload = std::mem::take(&mut publish.payload);
-            let (topic, retained) = (publish.topic.clone(), publish.retain);
+            let (topic, retained) = (std::mem::take(&mut publish.topic), publish.retain);
             let receipt = if publish.qos == QoS::AtMostOnce { Receipt::None } else { Receipt::V4(publish) };
-            Some(Heard::Message(Message { topic, payload, retained, receipt }))
+            Some(Heard::Message(Message::new(topic, &payload, retained, receipt)))
         }
         _ => None,
     }
@@ -308,12 +328,12 @@ fn heard_v5(event: v5::Event) -> Option<Heard> {
         v5::Event::Incoming(Packet::Publish(mut publish)) => {
             let payload = std::mem::take(&mut publish.payload);
             // The protocol's topics are UTF-8; one that is not fits no pattern, and its message is kept as it is.
-            let topic = String::from_utf8_lossy(&publish.topic).into_owned();
+            let topic = String::from_utf8_lossy(&std::mem::take(&mut publish.topic)).into_owned();
             let retained = publish.retain;
             publish.properties = None;
             let receipt =
                 if publish.qos == QoS::AtMostOnce { Receipt::None } else { Receipt::V5(Box::new(publish)) };
-            Some(Heard::Message(Message { topic, payload, retained, receipt }))
+            Some(Heard::Message(Message::new(topic, &payload, retained, receipt)))
         }
         _ => None,
     }
@@ -321,4 +341,34 @@ fn heard_v5(event: v5::Event) -> Option<Heard> {
 
 fn places<T>(codes: &[T], refused: impl Fn(&T) -> bool) -> Vec<usize> {
     codes.iter().enumerate().filter(|(_, code)| refused(code)).map(|(place, _)| place).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_large_message_the_beginning_goes_further() {
+        let payload = vec![b'x'; PAYLOAD_MAX + 3];
+        let message = Message::new("t".to_owned(), &payload, false, Receipt::None);
+        assert_eq!((message.payload.len(), message.told().bytes), (PAYLOAD_MAX, PAYLOAD_MAX + 3));
+    }
+
+    #[test]
+    fn an_acknowledgement_that_is_not_taken_up_is_told_of() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let _entered = runtime.enter();
+        let (client, events) = ClientV4::new(rumqttc::MqttOptions::new("id", "localhost", 1), 1);
+        let (_, heard) = mpsc::channel(1);
+        let task = tokio::spawn(std::future::pending());
+        let link = Link { url: "mqtt://localhost".to_owned(), client: Client::V4(client), heard, task };
+        let mut publish = rumqttc::Publish::new("t", rumqttc::QoS::AtLeastOnce, "x");
+        publish.pkid = 1;
+        let receipt = Receipt::V4(publish);
+        assert!(link.acknowledge(&receipt), "there is room for one");
+        assert!(!link.acknowledge(&receipt), "and for no other");
+        drop(events);
+        assert!(!link.acknowledge(&receipt), "the connection is gone");
+        assert!(link.acknowledge(&Receipt::None));
+    }
 }

@@ -72,7 +72,7 @@ pub fn sample(
     payload: &[u8],
     received_at: model::Time,
 ) -> Result<Vec<ImportEvent>, (&'static str, String)> {
-    translate::events(map, Told { topic, payload, retained }, received_at)
+    translate::events(map, Told::whole(topic, payload, retained), received_at)
 }
 
 /// Follows all connected brokers on a thread of its own.
@@ -169,8 +169,9 @@ impl Followed {
     async fn follow(&mut self, wanted: &BTreeMap<String, String>) {
         self.follow_only(|name, running| match wanted.get(name) {
             Some(settings) if *settings == running.settings => None,
-            Some(settings) if is_same_session(settings, &running.settings) => Some(Wish::Pause),
-            _ => Some(Wish::Forget),
+            // What waits in a session is forgotten only where that was asked for.
+            Some(_) => Some(Wish::Pause),
+            None => Some(Wish::Forget),
         })
         .await;
         locked(&self.lives).retain(|name, _| wanted.contains_key(name));
@@ -193,7 +194,7 @@ impl Followed {
             .collect();
         for name in ending {
             if let Some(running) = self.running.remove(&name) {
-                // One that panicked has ended too.
+                // A task ends by itself, and one that panicked has ended too.
                 let _ = running.task.await;
             }
         }
@@ -222,14 +223,5 @@ impl Followed {
         };
         let task = tokio::spawn(worker.run());
         self.running.insert(name.to_owned(), Running { settings: text.to_owned(), wish, task });
-    }
-}
-
-/// Whether two settings take up the same session of the same broker.
-fn is_same_session(one: &str, other: &str) -> bool {
-    match (Settings::from_json(one), Settings::from_json(other)) {
-        (Ok(one), Ok(other)) => one.url == other.url && one.client_id == other.client_id,
-        // What is not understood is left as it is.
-        _ => true,
     }
 }

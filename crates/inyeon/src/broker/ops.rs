@@ -11,7 +11,8 @@ use super::{SOURCE, connected};
 use crate::error::{Failure, Kind};
 use crate::webhook;
 
-/// Keeps a broker's settings; a name that is connected gets new ones and keeps its session.
+/// Keeps a broker's settings; a name that is connected gets new ones and keeps its session, unless it is given another
+/// client id.
 pub fn connect(node: &Node, name: &str, mut settings: Settings) -> Result<Value, Failure> {
     check_name(name)?;
     if settings.source.is_empty() {
@@ -21,18 +22,19 @@ pub fn connect(node: &Node, name: &str, mut settings: Settings) -> Result<Value,
         Some(before) => Some(Settings::from_json(&before)?),
         None => None,
     };
-    let same_broker = before.as_ref().filter(|before| before.url == settings.url);
     if settings.client_id.is_empty() {
-        // The broker knows the session by it: it stays the same for ever.
-        settings.client_id = match same_broker {
+        // The broker knows the session by it: it stays the same for ever, also where the broker moves or is called
+        // otherwise.
+        settings.client_id = match &before {
             Some(before) => before.client_id.clone(),
             None => format!("inyeon-{name}-{}", crate::keys::random_hex(4)),
         };
     }
     settings.check(name)?;
     let topics = settings.map(name)?.topic_filters();
-    if let Some(before) = same_broker.filter(|before| before.client_id == settings.client_id) {
-        // The session still has the topics of the map before.
+    if let Some(before) = before.filter(|before| before.client_id == settings.client_id) {
+        // The session may still have the topics of the map before; at a broker that knows none of them nothing is lost
+        // by saying so.
         let of_before = before.map(name).map(|map| map.topic_filters()).unwrap_or_default();
         let former: BTreeSet<String> = before.former.iter().cloned().chain(of_before).collect();
         settings.former = former.into_iter().filter(|filter| !topics.contains(filter)).collect();

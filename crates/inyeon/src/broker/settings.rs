@@ -140,7 +140,7 @@ fn check_source(source: &str) -> Result<(), Failure> {
 impl Address {
     /// Reads `mqtt://host`, `mqtts://host:8883` and the like.
     pub(super) fn parse(url: &str) -> Result<Self, Failure> {
-        let bad = |why: &str| Failure::new(Kind::Usage, why).with("url", url);
+        let bad = |why: &str| Failure::new(Kind::Usage, why).with("url", masked(url));
         let (scheme, rest) = url.split_once("://").ok_or_else(|| bad("broker-url"))?;
         let tls = match scheme {
             "mqtt" | "tcp" => false,
@@ -171,6 +171,13 @@ impl Address {
     }
 }
 
+/// An address without what may be a password: errors are shown and logged.
+fn masked(url: &str) -> String {
+    let Some(at) = url.rfind('@') else { return url.to_owned() };
+    let login = url[..at].find("://").map_or(0, |scheme| scheme + "://".len());
+    format!("{}***{}", &url[..login], &url[at..])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,6 +196,17 @@ mod tests {
             assert_eq!(of(bad).unwrap_err().code, "broker-url", "{bad}");
         }
         assert_eq!(of("mqtt://me:secret@broker").unwrap_err().code, "broker-url-login");
+        for with_password in [
+            "mqtt://me:secret@broker",
+            "http://me:secret@b",
+            "me:secret@b",
+            "mqtt://me:secret@://@b",
+            "mqtt:secret@b:x",
+        ] {
+            let failure = of(with_password).unwrap_err();
+            assert!(!failure.to_string().contains("secret"), "{failure}");
+            assert!(failure.values["url"].contains("***@b"), "{failure}");
+        }
         assert_eq!(of("mqtts://[::1]").unwrap_err().code, "broker-url-tls-name");
     }
 

@@ -1,6 +1,7 @@
 //! A message as records of the intake: the events that the map makes of it, or itself as a dead letter.
 
 use std::fmt::Write;
+use std::panic::AssertUnwindSafe;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -17,7 +18,7 @@ use crate::plan::Plan;
 use crate::plan::gate::{Admitted, Door, Named, admit};
 
 /// Bytes of a payload that are read and kept whole; of a larger one the beginning is kept.
-const PAYLOAD_MAX: usize = 4 << 20;
+pub(super) const PAYLOAD_MAX: usize = 4 << 20;
 /// An event may be somewhat larger than its payload: it names what the payload leaves to the topic.
 const EVENT_BYTES_MAX: usize = PAYLOAD_MAX + (64 << 10);
 
@@ -25,8 +26,18 @@ const EVENT_BYTES_MAX: usize = PAYLOAD_MAX + (64 << 10);
 #[derive(Clone, Copy)]
 pub(super) struct Told<'m> {
     pub(super) topic: &'m str,
+    /// Of one larger than [`PAYLOAD_MAX`] perhaps only so much.
     pub(super) payload: &'m [u8],
+    /// Bytes of the payload as it came.
+    pub(super) bytes: usize,
     pub(super) retained: bool,
+}
+
+impl<'m> Told<'m> {
+    /// A message with its whole payload.
+    pub(super) fn whole(topic: &'m str, payload: &'m [u8], retained: bool) -> Self {
+        Told { topic, payload, bytes: payload.len(), retained }
+    }
 }
 
 /// A stable code and the reason for which a message makes no events.
@@ -57,8 +68,8 @@ pub(super) struct Taken {
 
 /// The events that the map makes of a message. An event without a name has an empty key.
 pub(super) fn events(map: &Map, told: Told<'_>, received_at: Time) -> Result<Vec<ImportEvent>, Refusal> {
-    if told.payload.len() > PAYLOAD_MAX {
-        let detail = format!("{} bytes; the limit is {PAYLOAD_MAX}", told.payload.len());
+    if told.bytes > PAYLOAD_MAX {
+        let detail = format!("{} bytes; the limit is {PAYLOAD_MAX}", told.bytes);
         return Err((Code::EventTooLarge.name(), detail));
     }
     let payload = std::str::from_utf8(told.payload)
@@ -97,13 +108,28 @@ pub(super) struct Reader<'r> {
 
 /// The records of a message: nothing of it counts where a part of it was not understood.
 pub(super) fn records(by: Reader<'_>, told: Told<'_>, received_at: Time) -> Result<Taken, NodeError> {
-    let Refused { refusal: (code, reason), mut records, key } = match understood(by, told, received_at)? {
+    let Refused { refusal: (code, reason), mut records, key } = match tried(by, told, received_at)? {
         Ok(taken) => return Ok(taken),
         Err(refused) => refused,
     };
     let key = key.unwrap_or_else(|| by.node.key_for(None, received_at));
     records.push(rejected(by, told, received_at, key, (code, &reason))?);
     Ok(Taken { records, nameless: 0, refused: Some((code, reason)) })
+}
+
+/// [`understood`], of a message that may be one on which reading fails: it is refused as any other that cannot be read.
+fn tried(by: Reader<'_>, told: Told<'_>, received_at: Time) -> Result<Result<Taken, Refused>, NodeError> {
+    caught(|| understood(by, told, received_at)).unwrap_or_else(|refusal| Ok(Err(refusal.into())))
+}
+
+/// What `work` makes, or what it said when it panicked.
+fn caught<T>(work: impl FnOnce() -> T) -> Result<T, Refusal> {
+    // What it reads is not changed by it: the records are made, and nothing is kept of them before they are whole.
+    std::panic::catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
+        let said = panic.downcast_ref::<String>().map(String::as_str);
+        let said = said.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given");
+        ("poison", format!("reading it failed in the program itself: {said}"))
+    })
 }
 
 /// The records of the events of a message that is understood.
@@ -163,8 +189,9 @@ fn rejected(
 ) -> Result<Vec<u8>, NodeError> {
     let Reader { node, name, source, .. } = by;
     let raw = kept(told).to_string();
-    // A message that comes again is one dead letter.
-    let dedupe = Dedupe::Client(node.keys.hash_message(&format!("refused {source}"), &raw));
+    // Two messages of the same words are two, and which of them came again is not known: each is a dead letter. Those
+    // of one that came again are read again into the same events, which are recognised by their own keys.
+    let dedupe = Dedupe::None;
     let place = format!("{PLACE}{name}");
     let body =
         RejectedBody { code: code.into(), reason: reason.into(), place: place.into(), raw: raw.into() };
@@ -179,8 +206,8 @@ fn kept(told: Told<'_>) -> Value {
         Ok(text) => kept["payload"] = json!(text),
         Err(_) => kept["payload_base64"] = json!(BASE64.encode(bytes)),
     }
-    if bytes.len() < told.payload.len() {
-        kept["payload_bytes"] = json!(told.payload.len());
+    if bytes.len() < told.bytes {
+        kept["payload_bytes"] = json!(told.bytes);
     }
     kept
 }
@@ -199,13 +226,10 @@ pub(super) fn replay(
         Some(text) => BASE64.decode(text).unwrap_or_default(),
         None => kept["payload"].as_str().unwrap_or_default().as_bytes().to_vec(),
     };
-    let told = Told {
-        topic: kept["topic"].as_str().unwrap_or_default(),
-        payload: &payload,
-        retained: kept["retained"] == true,
-    };
-    let understood = understood(by, told, received_at)?;
-    Ok(understood.map(|taken| taken.records).map_err(|refused| refused.refusal.1))
+    let topic = kept["topic"].as_str().unwrap_or_default();
+    let told = Told::whole(topic, &payload, kept["retained"] == true);
+    let tried = tried(by, told, received_at)?;
+    Ok(tried.map(|taken| taken.records).map_err(|refused| refused.refusal.1))
 }
 
 #[cfg(test)]
@@ -217,7 +241,7 @@ mod tests {
 
     fn made(topic: &str, payload: &[u8]) -> Result<Vec<(String, Value)>, Refusal> {
         let map = Map::parse(DEFAULT_MAP, "mqtt.yaml").unwrap();
-        let events = events(&map, Told { topic, payload, retained: false }, AT)?;
+        let events = events(&map, Told::whole(topic, payload, false), AT)?;
         let json = |event: ImportEvent| (event.key, serde_json::from_str(&event.json).unwrap());
         Ok(events.into_iter().map(json).collect())
     }
@@ -307,11 +331,42 @@ mod tests {
 
     #[test]
     fn bytes_are_kept_so_that_they_can_be_had_back() {
-        let binary = kept(Told { topic: "t", payload: b"\x00\xff", retained: true });
+        let binary = kept(Told::whole("t", b"\x00\xff", true));
         assert_eq!(binary, json!({ "topic": "t", "retained": true, "payload_base64": "AP8=" }));
         let large = vec![b'x'; PAYLOAD_MAX + 1];
-        let large = kept(Told { topic: "t", payload: &large, retained: false });
+        let large = kept(Told::whole("t", &large, false));
         assert_eq!(large["payload_bytes"], PAYLOAD_MAX + 1);
         assert_eq!(large["payload"].as_str().map(str::len), Some(PAYLOAD_MAX));
+        let beginning = Told { topic: "t", payload: b"beg", bytes: PAYLOAD_MAX + 7, retained: false };
+        assert_eq!(kept(beginning)["payload_bytes"], PAYLOAD_MAX + 7);
+        let map = Map::parse(DEFAULT_MAP, "mqtt.yaml").unwrap();
+        assert_eq!(events(&map, beginning, AT).unwrap_err().0, "event_too_large");
+    }
+
+    /// Readings by their number, with so long a unit each.
+    fn readings(number: usize, unit: usize) -> String {
+        let reading = format!(r#"{{"name":"t","value":1,"unit":"{}"}}"#, "u".repeat(unit));
+        format!(r#"{{"id":"r","readings":[{}]}}"#, vec![reading; number].join(","))
+    }
+
+    #[test]
+    fn a_long_list_is_read_and_one_that_is_too_long_is_refused() {
+        let topic = "inyeon/d-1/readings";
+        let read = made(topic, readings(5_000, 780).as_bytes()).unwrap();
+        assert_eq!(read.len(), 5_000);
+        assert_eq!(read.last().unwrap().1["properties"]["unit"].as_str().map(str::len), Some(780));
+        let began = std::time::Instant::now();
+        let refused = made(topic, readings(100_000, 3).as_bytes()).unwrap_err();
+        assert_eq!(refused.0, "too_many_events");
+        assert!(refused.1.contains("10000"), "{}", refused.1);
+        assert!(began.elapsed().as_secs() < 20, "a row does not copy its message: {:?}", began.elapsed());
+    }
+
+    #[test]
+    fn a_message_on_which_reading_panics_is_refused() {
+        assert_eq!(caught(|| 1), Ok(1));
+        let refused = caught(|| -> u8 { panic!("out of {}", "bounds") }).unwrap_err();
+        assert_eq!(refused.0, "poison");
+        assert!(refused.1.contains("out of bounds"), "{}", refused.1);
     }
 }

@@ -16,7 +16,7 @@ use super::link::{Heard, Link, Message, Receipt, Session};
 use super::live::Live;
 use super::problem;
 use super::settings::Settings;
-use super::translate::{self, Reader, Taken, Told};
+use super::translate::{self, Reader, Taken};
 use crate::error::Failure;
 use crate::import::csv_map::Map;
 use crate::plan::Plan;
@@ -24,11 +24,13 @@ use crate::plan::Plan;
 /// Messages, and bytes of them, that are taken and not durable yet. A broker without a limit of its own, or one that
 /// sends without wanting an acknowledgement, waits in its connection.
 const OUTSTANDING_MAX: usize = 2_000;
-const OUTSTANDING_BYTES_MAX: usize = 64 << 20;
+const OUTSTANDING_BYTES_MAX: usize = 48 << 20;
 /// Between two attempts to connect; each failure doubles it.
 const RETRY_CONNECT: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(30)];
 /// Between two attempts to make messages durable.
 const RETRY_STORE: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(5)];
+/// How long what a connection has heard is still taken when it takes no acknowledgements any more.
+const LAST_HEARD: Duration = Duration::from_secs(1);
 /// How long an orderly end waits for what is under way.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 
@@ -67,6 +69,7 @@ impl Pauses {
 }
 
 /// One broker that is followed.
+#[derive(Clone)]
 pub(super) struct Worker {
     pub(super) node: Arc<Node>,
     pub(super) name: String,
@@ -86,8 +89,18 @@ enum Over {
 }
 
 impl Worker {
+    /// Follows the broker until it is to end, and then has it forget the session where that is wished.
+    pub(super) async fn run(self) {
+        let now = || self.node.clock.now();
+        kept_up(&self.live, now, self.wish.clone(), || self.clone().follow()).await;
+        if *self.wish.borrow() == Wish::Forget {
+            // Where the broker cannot be reached it keeps the session until that expires.
+            let _ = tokio::time::timeout(LAST_WORDS, self.forget()).await;
+        }
+    }
+
     /// Connects, again and again, until it is to end.
-    pub(super) async fn run(mut self) {
+    async fn follow(mut self) {
         let mut pauses = Pauses::new(RETRY_CONNECT);
         loop {
             let over = self.connection(&mut pauses).await;
@@ -99,10 +112,6 @@ impl Worker {
                 () = sleep(pauses.pause()) => {}
                 () = wished(&mut self.wish) => break,
             }
-        }
-        if *self.wish.borrow() == Wish::Forget {
-            // Where the broker cannot be reached it keeps the session until that expires.
-            let _ = tokio::time::timeout(LAST_WORDS, self.forget()).await;
         }
     }
 
@@ -123,6 +132,7 @@ impl Worker {
             bytes: 0,
             unanswered: 0,
             retry: None,
+            gives_up: None,
             pauses: Pauses::new(RETRY_STORE),
         };
         connection.run(pauses).await
@@ -134,6 +144,31 @@ impl Worker {
             && let Ok(Heard::Connected { .. }) = link.next().await
         {
             link.leave().await;
+        }
+    }
+}
+
+/// Does `work` to its end. Work that panics is begun again after a pause, and the connection does not look as if it
+/// stood.
+async fn kept_up<W: Future<Output = ()> + Send + 'static>(
+    live: &Live,
+    now: impl Fn() -> Time,
+    mut wish: watch::Receiver<Wish>,
+    work: impl Fn() -> W,
+) {
+    let mut pauses = Pauses::new(RETRY_CONNECT);
+    loop {
+        let began = Instant::now();
+        let Err(panic) = tokio::spawn(work()).await else { return };
+        live.disconnected();
+        live.failures.fetch_add(1, Relaxed);
+        live.failed(now(), Failure::other(&panic));
+        if began.elapsed() > RETRY_CONNECT[1] {
+            pauses.reset();
+        }
+        tokio::select! {
+            () = sleep(pauses.pause()) => {}
+            () = wished(&mut wish) => return,
         }
     }
 }
@@ -181,6 +216,8 @@ struct Connection<'w> {
     unanswered: usize,
     /// When what was not taken is handed to the intake again.
     retry: Option<Instant>,
+    /// When it is over: it has not taken up an acknowledgement, so nothing is acknowledged any more.
+    gives_up: Option<Instant>,
     pauses: Pauses,
 }
 
@@ -207,6 +244,7 @@ impl Connection<'_> {
                 },
                 Some((number, result)) = self.answers.recv() => self.answered(number, result),
                 () = at(retry) => self.hand_again(),
+                () = at(self.gives_up) => return Over::Lost(problem::closed(&self.worker.settings.url)),
                 () = wished(&mut self.worker.wish) => return self.end().await,
             }
         }
@@ -260,9 +298,7 @@ impl Connection<'_> {
         let source = settings.source.as_str();
         let by = Reader { node: node.as_ref(), name: name.as_str(), source, map, plan: plan.as_deref() };
         let item = &mut self.outstanding[(number - self.first) as usize];
-        let message = &item.message;
-        let told = Told { topic: &message.topic, payload: &message.payload, retained: message.retained };
-        match translate::records(by, told, item.received_at) {
+        match translate::records(by, item.message.told(), item.received_at) {
             Ok(Taken { records, nameless, refused }) => {
                 item.refused = refused.is_some();
                 item.nameless = nameless;
@@ -319,18 +355,26 @@ impl Connection<'_> {
         }
     }
 
-    /// Acknowledges from the first on what is durable, up to the first that is not.
+    /// Acknowledges from the first on what is durable, up to the first that is not or that the connection does not
+    /// take up: the broker delivers that again.
     fn acknowledge(&mut self) {
-        while self.outstanding.front().is_some_and(|item| item.step == Step::Durable) {
-            let Some(item) = self.outstanding.pop_front() else { return };
+        while self.gives_up.is_none()
+            && self.outstanding.front().is_some_and(|item| item.step == Step::Durable)
+            && let Some(item) = self.outstanding.pop_front()
+        {
             self.first += 1;
             self.bytes -= item.message.payload.len();
             let live = &self.worker.live;
             live.refused.fetch_add(u64::from(item.refused), Relaxed);
             live.nameless.fetch_add(item.nameless, Relaxed);
-            if !matches!(item.message.receipt, Receipt::None) {
-                self.link.acknowledge(&item.message.receipt);
+            if matches!(item.message.receipt, Receipt::None) {
+                continue;
+            }
+            if self.link.acknowledge(&item.message.receipt) {
                 live.acknowledged.fetch_add(1, Relaxed);
+            } else {
+                // Most often the connection is lost, and the reason is behind what is still to be heard.
+                self.gives_up = Some(Instant::now() + LAST_HEARD);
             }
         }
     }
@@ -355,5 +399,48 @@ async fn at(time: Option<Instant>) {
     match time {
         Some(time) => sleep_until(time).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU64;
+
+    use super::*;
+
+    #[test]
+    fn a_worker_that_panics_is_not_connected_and_begins_again() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let live = Arc::new(Live::default());
+        let (_wish, wished) = watch::channel(Wish::Follow);
+        let begun = Arc::new(AtomicU64::new(0));
+        let work = || {
+            let (live, nth) = (live.clone(), begun.fetch_add(1, Relaxed));
+            async move {
+                let before = live.json();
+                assert!(before["connected_since"].is_null(), "{before}");
+                live.connected(Time(1));
+                assert!(nth > 0, "the first one fails");
+            }
+        };
+        runtime.block_on(kept_up(&live, || Time(2), wished, work));
+        assert_eq!(begun.load(Relaxed), 2);
+        let after = live.json();
+        assert_eq!(after["failures"], 1);
+        let detail = after["last_error"]["values"]["detail"].as_str().unwrap();
+        assert!(detail.contains("the first one fails"), "{detail}");
+    }
+
+    #[test]
+    fn one_that_is_to_end_does_not_begin_again() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let (_wish, wished) = watch::channel(Wish::Pause);
+        let begun = AtomicU64::new(0);
+        let work = || {
+            begun.fetch_add(1, Relaxed);
+            async { panic!("it fails") }
+        };
+        runtime.block_on(kept_up(&Live::default(), || Time(2), wished, work));
+        assert_eq!(begun.load(Relaxed), 1);
     }
 }

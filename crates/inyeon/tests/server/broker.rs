@@ -109,7 +109,7 @@ fn what_cannot_be_read_is_kept_with_its_bytes_and_read_again_when_the_map_is_men
     assert_eq!(live["refused"], 8, "{live}");
     let letters = home.json(&["dead-letters", "list"]);
     let letters = letters.as_array().unwrap();
-    assert_eq!(letters.len(), 4, "the same message is one dead letter: {letters:?}");
+    assert_eq!(letters.len(), 8, "the same words twice are two messages, and neither is lost: {letters:?}");
     let kept = |code: &str| -> Value {
         let letter = letters.iter().find(|letter| letter["code"] == code);
         let letter = letter.unwrap_or_else(|| panic!("{code}: {letters:?}"));
@@ -126,9 +126,9 @@ fn what_cannot_be_read_is_kept_with_its_bytes_and_read_again_when_the_map_is_men
     std::fs::write(&map, shipped.replacen("from: level,", "from: lvl,", 1)).unwrap();
     connect(&home, "field", &broker.url(), &["--map", map.to_str().unwrap()]);
     let replayed = home.json(&["dead-letters", "replay", "--all"]);
-    assert_eq!(replayed["replayed"].as_array().map(Vec::len), Some(1), "{replayed}");
+    assert_eq!(replayed["replayed"].as_array().map(Vec::len), Some(2), "{replayed}");
     let levels = of_name(&home.export(), "slot.level_reported");
-    assert_eq!(levels.len(), 1, "{levels:?}");
+    assert_eq!(levels.len(), 1, "what has a name counts once: {levels:?}");
     assert_eq!(levels[0]["properties"]["level"], 12);
 }
 
@@ -216,6 +216,25 @@ fn a_map_of_ones_own_is_followed_at_once_and_its_topics_change_with_it() {
     assert_eq!((got.topic.as_str(), got.payload.as_slice()), ("works/a/weight", &b"170"[..]));
     served.stop().in_order();
     assert_eq!(home.export().len(), 3);
+}
+
+#[test]
+fn what_waits_at_the_broker_survives_a_new_address_of_the_same_name() {
+    let (broker, elsewhere, home) = (Mosquitto::start(), Mosquitto::start(), Home::new());
+    let served = home.serve();
+    let first = connect(&home, "field", &broker.url(), &[]);
+    for url in [format!("{}/", broker.url()), format!("mqtt://localhost:{}", broker.port)] {
+        assert_eq!(connect(&home, "field", &url, &[])["client_id"], first["client_id"], "{url}");
+    }
+    let moved = connect(&home, "field", &elsewhere.url(), &[]);
+    assert_eq!(moved["client_id"], first["client_id"]);
+    // Nobody listens at the first one now, and it keeps what comes.
+    device(&broker, "d-1").publish("inyeon/d-1/slots/a/level", r#"{"level":1,"id":"waits"}"#).unwrap();
+    connect(&home, "field", &broker.url(), &[]);
+    until("what waited comes", || of_name(&home.export(), "slot.level_reported").len() == 1);
+    let other = connect(&home, "field", &broker.url(), &["--client-id", "another"]);
+    assert_eq!(other["client_id"], "another");
+    served.stop().in_order();
 }
 
 #[test]

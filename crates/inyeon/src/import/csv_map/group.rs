@@ -41,6 +41,12 @@ impl Part {
         self.rows += later.rows;
     }
 
+    /// Bytes of its texts.
+    pub(super) fn bytes(&self) -> usize {
+        let lists: usize = self.lists.iter().map(String::len).sum();
+        self.key.len() + self.values.text.len() + lists
+    }
+
     pub(super) fn is_of(&self, other: &Part) -> bool {
         self.user_id == other.user_id && self.anonymous_id == other.anonymous_id
     }
@@ -74,7 +80,7 @@ impl Values {
 
 /// Names a group within a map: the event's index and the values of its columns, each with its length before it
 /// so that no two groups share a name.
-#[derive(Clone, Default, PartialEq, Eq, Debug)]
+#[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
 pub(super) struct GroupId(Vec<u8>);
 
 impl GroupId {
@@ -86,6 +92,14 @@ impl GroupId {
     pub(super) fn push(&mut self, value: &str) {
         self.0.extend_from_slice(&(value.len() as u32).to_be_bytes());
         self.0.extend_from_slice(value.as_bytes());
+    }
+
+    /// The name of those rows of the group that are about the part's person.
+    pub(super) fn of(&self, part: &Part) -> GroupId {
+        let mut of = self.clone();
+        of.push(&part.user_id);
+        of.push(&part.anonymous_id);
+        of
     }
 }
 

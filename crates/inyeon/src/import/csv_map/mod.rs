@@ -18,7 +18,8 @@ use self::group::Groups;
 pub use self::message::{Envelope, body_of};
 use self::plan::Plan;
 pub use self::request::Request;
-use self::request::{RequestRow, View};
+use self::request::View;
+pub use self::run::EVENTS_MAX;
 use self::run::{Gathered, Run, Taken};
 use self::value::Source;
 use super::lines::Meter;
@@ -80,19 +81,15 @@ impl Map {
     }
 
     /// The events of a webhook's request or a device's message. Of a list's elements some may make nothing; all of
-    /// them is a mistake. An event whose key is empty has no name.
+    /// them is a mistake. An event whose key is empty has no name. More than [`EVENTS_MAX`] events are refused.
     pub fn events_of(&self, request: &Request<'_>) -> Result<Vec<ImportEvent>, BadRowReason> {
         let mut run = Run::new(&self.plan, None);
-        let (rule, view, whole) = self.rule_for(&run, request)?;
-        let rows = match &self.plan.rules[rule].each {
-            Some(each) => RequestRow::of_list(self.fields(), &view, each),
-            None => vec![whole],
-        };
+        let (rule, view) = self.rule_for(&run, request)?;
         let mut gathered = Gathered::default();
         let mut understood = false;
-        for row in &rows {
-            match run.stage_by(rule, row) {
-                Ok(Taken::Staged) => run.gather(&mut gathered),
+        for row in view.rows(self.plan.rules[rule].each.as_deref()) {
+            match run.stage_by(rule, &row) {
+                Ok(Taken::Staged) => run.gather(&mut gathered)?,
                 Ok(Taken::Skipped) => {}
                 Err(BadRowReason::NoRule) => continue,
                 Err(reason) => return Err(reason),
@@ -107,20 +104,24 @@ impl Map {
         &'r self,
         run: &Run,
         request: &'r Request<'r>,
-    ) -> Result<(usize, View<'r>, RequestRow), BadRowReason> {
-        // Rules that are about any topic and any body see one row.
-        let mut plain: Option<RequestRow> = None;
+    ) -> Result<(usize, View<'r>), BadRowReason> {
+        // Rules that are about any topic and any body see the same.
+        let mut plain: Option<View<'r>> = None;
         for (index, rule) in self.plan.rules.iter().enumerate() {
-            let Some(view) = View::by(rule, request) else { continue };
             let of_its_own = rule.topic.is_some() || rule.bare.is_some();
-            let row = match plain.take().filter(|_| !of_its_own) {
-                Some(row) => row,
-                None => RequestRow::of_body(self.fields(), &view),
+            let view = match plain.take_if(|_| !of_its_own) {
+                Some(view) => view,
+                None => match View::by(rule, self.fields(), request) {
+                    Some(view) => view,
+                    None => continue,
+                },
             };
-            if run.takes(index, &row)? {
-                return Ok((index, view, row));
+            if run.takes(index, &view.whole())? {
+                return Ok((index, view));
             }
-            plain = (!of_its_own).then_some(row);
+            if !of_its_own {
+                plain = Some(view);
+            }
         }
         Err(BadRowReason::NoRule)
     }

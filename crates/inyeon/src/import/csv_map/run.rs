@@ -1,5 +1,7 @@
 //! Taking rows: find the rule, make the parts of its events, and only when all of them are sound let them count.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 
 use super::group::{GroupId, Groups, Part, Values};
@@ -15,9 +17,35 @@ const ADDEND_MAX: Decimal = Decimal::whole(1_000_000_000_000);
 /// Digits behind the point that a sum keeps.
 const SUM_SCALE: u32 = 9;
 
-/// The parts of a request's events: which event, which group of it, and what its rows made of it so far.
+/// Events that one request or message may make. An order of thousands of lines is one.
+pub const EVENTS_MAX: usize = 10_000;
+/// Bytes of the texts of all of them: each of many events may repeat what is large.
+const EVENTS_BYTES_MAX: usize = 32 << 20;
+
+/// The parts of a request's events: which event, and what its rows made of it so far.
 #[derive(Default)]
-pub(super) struct Gathered(Vec<(usize, GroupId, Part)>);
+pub(super) struct Gathered {
+    parts: Vec<(usize, Part)>,
+    /// The places of those that are grouped, by their group and whom they are about.
+    places: HashMap<GroupId, usize>,
+    /// Of all texts.
+    bytes: usize,
+}
+
+impl Gathered {
+    fn refused(&self) -> Option<BadRowReason> {
+        let (code, detail) = if self.parts.len() > EVENTS_MAX {
+            ("too_many_events", format!("more than {EVENTS_MAX} events of one message; send it in parts"))
+        } else if self.bytes > EVENTS_BYTES_MAX {
+            let detail =
+                format!("more than {EVENTS_BYTES_MAX} bytes of events of one message; send it in parts");
+            ("events_too_large", detail)
+        } else {
+            return None;
+        };
+        Some(BadRowReason::Event { code, detail })
+    }
+}
 
 /// What became of a row.
 pub(super) enum Taken {
@@ -121,28 +149,36 @@ impl Run {
         if self.active.is_empty() { Err(BadRowReason::NoRule) } else { Ok(Taken::Staged) }
     }
 
-    /// Adds the staged events to those of the request's rows before, each group as one.
-    pub(super) fn gather(&mut self, gathered: &mut Gathered) {
+    /// Adds the staged events to those of the request's rows before, each group as one. It is refused where that makes
+    /// too many.
+    pub(super) fn gather(&self, gathered: &mut Gathered) -> Result<(), BadRowReason> {
         for &event in &self.active {
             let Staged { part, group, .. } = &self.staged[event];
-            let grouped = self.plan.events[event].group_by.is_some();
-            let same = |(of, of_group, earlier): &&mut (usize, GroupId, Part)| {
-                grouped && *of == event && of_group == group && earlier.is_of(part)
+            let Gathered { parts, places, bytes } = gathered;
+            let next = parts.len();
+            let place = match self.plan.events[event].group_by {
+                Some(_) => *places.entry(group.of(part)).or_insert(next),
+                None => next,
             };
-            match gathered.0.iter_mut().find(same) {
-                Some((_, _, earlier)) => earlier.absorb(part),
-                None => gathered.0.push((event, group.clone(), part.clone())),
+            *bytes += part.bytes();
+            match parts.get_mut(place) {
+                Some((_, earlier)) => earlier.absorb(part),
+                None => parts.push((event, part.clone())),
+            }
+            if let Some(reason) = gathered.refused() {
+                return Err(reason);
             }
         }
+        Ok(())
     }
 
     /// The events of a request, in the order of their causes.
     pub(super) fn gathered_events(&mut self, gathered: &Gathered) -> Vec<ImportEvent> {
         let Run { plan, file, buffers, .. } = self;
         let mut events: Vec<_> = gathered
-            .0
+            .parts
             .iter()
-            .map(|(event, _, part)| plan.render(*event, part, file.as_deref(), &mut buffers.json))
+            .map(|(event, part)| plan.render(*event, part, file.as_deref(), &mut buffers.json))
             .collect();
         events.sort();
         events
