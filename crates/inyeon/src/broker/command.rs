@@ -191,7 +191,7 @@ async fn reach(settings: &Settings) -> Result<Link, Failure> {
         settings.client_id = format!("inyeon-{}", crate::keys::random_hex(4));
     }
     settings.client_id.push_str("-check");
-    let mut link = Link::open(&settings, Session::Clean, 0)?;
+    let mut link = Link::open(&settings, Session::Clean)?;
     match timeout(CONNECT_LIMIT, link.next()).await {
         Ok(Ok(Heard::Connected { .. })) => Ok(link),
         Ok(Ok(_)) => Err(problem::closed(&settings.url)),

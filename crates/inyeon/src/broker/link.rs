@@ -13,6 +13,8 @@ use crate::error::Failure;
 
 /// Messages that the broker may have under way to us unacknowledged; MQTT 5 tells it so.
 pub(super) const RECEIVE_MAX: u16 = 512;
+/// Messages that may be under way at once: MQTT numbers them with 16 bits.
+const PACKET_IDS: usize = 65_535;
 /// Words of our own that may wait for their answers.
 const OUTGOING_MAX: u16 = 100;
 /// The largest packet that MQTT has: one that we refused to read would come again and again (3.1.1) or be thrown away by
@@ -101,16 +103,17 @@ impl Drop for Link {
 }
 
 impl Link {
-    /// Begins to connect. `outstanding` messages may be taken and not acknowledged yet.
-    pub(super) fn open(settings: &Settings, session: Session, outstanding: usize) -> Result<Link, Failure> {
+    /// Begins to connect.
+    pub(super) fn open(settings: &Settings, session: Session) -> Result<Link, Failure> {
         let address = Address::parse(&settings.url)?;
         let transport = match address.tls {
             true => Transport::tls_with_config(TlsConfiguration::Rustls(settings.tls()?)),
             false => Transport::tcp(),
         };
-        // Room for every acknowledgement and a few words besides: none of them ever waits for the connection's task,
-        // which may itself be waiting for us.
-        let requests = outstanding + settings.former.len() + 8;
+        // Room for every acknowledgement that the protocol allows to be owed, and a few words besides: none of them ever
+        // waits for the connection's task, which may itself be waiting for us, and which reads several messages for
+        // each acknowledgement that it writes. The room is taken up only as it is needed.
+        let requests = PACKET_IDS + settings.former.len() + 8;
         let url = settings.url.clone();
         let (hear, heard) = mpsc::channel(HEARD_MAX);
         let (client, task) = match settings.mqtt {

@@ -116,7 +116,7 @@ impl Worker {
     }
 
     async fn connection(&mut self, pauses: &mut Pauses) -> Over {
-        let link = match Link::open(&self.settings, Session::Kept, OUTSTANDING_MAX) {
+        let link = match Link::open(&self.settings, Session::Kept) {
             Ok(link) => link,
             Err(failure) => return Over::Lost(failure),
         };
@@ -140,7 +140,7 @@ impl Worker {
 
     /// Begins a session anew that ends with its connection.
     async fn forget(&self) {
-        if let Ok(mut link) = Link::open(&self.settings, Session::Clean, 0)
+        if let Ok(mut link) = Link::open(&self.settings, Session::Clean)
             && let Ok(Heard::Connected { .. }) = link.next().await
         {
             link.leave().await;
