@@ -59,5 +59,5 @@ cargo build --release -p inyeon --features faults
 (cd "$work" && "$inyeon" benchmark intake --only poison --seconds "${BENCH_SECONDS:-60}" 2>/dev/null) | block
 
 section 'Fuzzing'
-if [ -x fuzz/run.sh ]; then fuzz/run.sh "${FUZZ_SECONDS:-60}" 2>&1 | tail -n 20 | block; fi
+if [ -x fuzz/run.sh ]; then fuzz/run.sh "${FUZZ_SECONDS:-60}" 2>&1 | grep -E '^(==|#|stat::)' | tail -n 20 | block; fi
 echo "written: $report"

@@ -187,7 +187,8 @@ fn say(node: &Node, id: String, other: Option<String>, joined: bool) -> Result<V
         let Some(hashed) = fold.hashed(&identifier(&one)) else { return Ok(Err(unknown(&id))) };
         let others: Vec<_> = others.into_iter().flatten().filter(|other| *other != hashed).collect();
         if others.is_empty() {
-            return Ok(Err(Failure::new(Kind::Conflict, "identity-alone").with("id", &id)));
+            let code = if joined { "identity-same" } else { "identity-alone" };
+            return Ok(Err(Failure::new(Kind::Conflict, code).with("id", &id)));
         }
         for other in &others {
             if !fold.say_of(&hashed, other, joined, now)? {

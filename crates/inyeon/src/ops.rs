@@ -654,7 +654,16 @@ fn create_key(node: &Node, name: &str) -> Result<Value, Failure> {
 fn connect_webhook(node: &Node, name: String, map: String, secret: Option<String>) -> Result<Value, Failure> {
     webhook::check_name(&name)?;
     let parsed = Map::parse(&map, &name)?;
-    let secret = secret.filter(|secret| !secret.is_empty()).unwrap_or_else(|| crate::keys::random_hex(24));
+    let wanted = name.clone();
+    let known = node.ask(move |fold| {
+        fold.entity(EntityId::workspace()).map(|entity| {
+            entity.workspace().and_then(|w| w.webhooks.get(&wanted)).map(|hook| hook.secret.clone())
+        })
+    })??;
+    let given = secret.filter(|secret| !secret.is_empty());
+    // A new map alone changes neither the address nor who may tell.
+    let kept = given.is_none() && known.is_some();
+    let secret = given.or(known).unwrap_or_else(|| crate::keys::random_hex(24));
     let path = match parsed.is_signed() {
         true => format!("{}{name}", webhook::PATH),
         false => format!("{}{name}/{secret}", webhook::PATH),
@@ -662,7 +671,7 @@ fn connect_webhook(node: &Node, name: String, map: String, secret: Option<String
     let command = Command::ConnectWebhook { name: name.clone(), map, secret: secret.clone() };
     refused(&node.command(EntityId::workspace(), command)?, Kind::Conflict)?;
     node.drain()?;
-    Ok(json!({ "name": name, "path": path, "signed": parsed.is_signed(), "secret": secret }))
+    Ok(json!({ "name": name, "path": path, "signed": parsed.is_signed(), "secret": secret, "kept": kept }))
 }
 
 fn list_webhooks(node: &Node) -> Result<Value, Failure> {

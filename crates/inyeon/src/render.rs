@@ -477,7 +477,12 @@ pub fn key_revoked(answer: &Value, messages: &Messages) -> String {
 
 pub fn webhook_connected(answer: &Value, messages: &Messages) -> String {
     let values = ["name", "path", "secret"].map(|name| (name, plain(&answer[name])));
-    messages.with(if answer["signed"] == true { "webhook-signed" } else { "webhook-unsigned" }, &values)
+    let key = match (&answer["kept"], &answer["signed"]) {
+        (Value::Bool(true), _) => "webhook-new-map",
+        (_, Value::Bool(true)) => "webhook-signed",
+        _ => "webhook-unsigned",
+    };
+    messages.with(key, &values)
 }
 
 pub fn webhooks(rows: &Value, messages: &Messages) -> String {

@@ -50,7 +50,7 @@ pub fn ties_between(nodes: &BTreeMap<IdentifierHash, Node>) -> Vec<NodeTie> {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
     Holds,
-    /// One end is used by several people, so it says nothing about any of them.
+    /// One end is used by several people, or by nobody that is known, so it says nothing about any of them.
     Shared,
     /// Holding it would give one person more identifiers of a type than the rules allow.
     Limit,
@@ -85,7 +85,8 @@ pub fn group(
     rules: &Rules,
 ) -> (Vec<Group>, Vec<Verdict>) {
     let mut classes = Classes::new(nodes, rules);
-    let mut verdicts = vec![Verdict::Holds; ties.len()];
+    // Until it is looked at; what leads to nobody stays so.
+    let mut verdicts = vec![Verdict::Shared; ties.len()];
     // One history is one person, whatever names it has.
     let mut by_home: BTreeMap<EntityId, usize> = BTreeMap::new();
     for (index, (_, node)) in nodes.iter().enumerate() {
@@ -117,6 +118,7 @@ pub fn group(
             verdicts[*n] = Verdict::Parted;
         } else {
             classes.join(one, other);
+            verdicts[*n] = Verdict::Holds;
         }
     }
     classes.users_are_counted_by_what_was_said();

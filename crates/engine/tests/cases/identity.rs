@@ -167,7 +167,11 @@ fn a_user_who_never_came_ties_nobody() {
     // An alias names a device's id, which two people use: as a user's name it must not fuse them.
     let mut graph = Graph::default().said("user:1", "user:device", 1).said("user:2", "user:device", 2);
     graph.node("user:device").home = None;
-    check(&graph, &["user:1", "user:2", "user:device"], &[]);
+    check(
+        &graph,
+        &["user:1", "user:2", "user:device"],
+        &["user:1-user:device shared", "user:2-user:device shared"],
+    );
 }
 
 #[test]

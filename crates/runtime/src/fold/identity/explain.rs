@@ -117,14 +117,10 @@ impl Fold {
             let (one, other) = (tie.one, tie.tie.other);
             if person.members.contains(&one) || person.members.contains(&other) {
                 let Tie { explicit: said, at, evidence, .. } = tie.tie;
-                explanation.ties.push(Joined {
-                    one: named(one),
-                    other: named(other),
-                    verdict,
-                    said,
-                    at,
-                    evidence,
-                });
+                // By their names: which of two hashes is the smaller says nothing.
+                let (one, other) = (named(one), named(other));
+                let (one, other) = if one <= other { (one, other) } else { (other, one) };
+                explanation.ties.push(Joined { one, other, verdict, said, at, evidence });
             }
         }
         explanation.ties.sort_by(|a, b| (a.at, &a.one, &a.other).cmp(&(b.at, &b.one, &b.other)));
