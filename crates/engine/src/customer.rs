@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::{
     BreakCause, CancelledBy, Effect, EffectKey, EntityId, KeyId, MailKey, OrderState, Profile, PromiseStatus,
-    PromiseTerms, RiskReason, Time, TimelineId, TimerId, TimerPurpose,
+    PromiseTerms, Quote, QuoteStage, Refusal, RiskReason, Time, TimelineId, TimerId, TimerPurpose,
 };
 use serde::{Deserialize, Serialize};
+
+use crate::supply::Short;
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Customer {
@@ -22,6 +24,10 @@ pub struct Customer {
     pub timers: BTreeMap<TimerId, Timer>,
     /// Timer ids are never used twice.
     pub next_timer: u64,
+    /// What was offered, by the quote's id; of those that ended, the latest.
+    pub quotes: BTreeMap<String, QuoteRecord>,
+    /// Numbers of holds are never used twice.
+    pub next_hold: u64,
     pub effects: BTreeMap<EffectKey, EffectRecord>,
     /// Mails that were applied: a second delivery is none.
     pub mails: BTreeSet<MailKey>,
@@ -120,6 +126,31 @@ impl Promise {
     }
 }
 
+/// A quote and how far it is.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct QuoteRecord {
+    pub quote: Quote,
+    pub asked_at: Time,
+    /// The number of the hold for the first need; the others follow.
+    pub first_hold: u64,
+    pub stage: QuoteStage,
+    /// What each need's owner said last, of the hold or of its confirmation.
+    pub answers: Vec<Option<Result<(), Refusal>>>,
+    /// The order that it became, or is to become.
+    pub order_id: Option<String>,
+    pub why: Option<Refusal>,
+    /// Needs that supply does not cover any more.
+    pub short: BTreeMap<usize, Short>,
+}
+
+impl QuoteRecord {
+    /// Which need a hold is for.
+    pub fn index_of(&self, hold: u64) -> Option<usize> {
+        let index = usize::try_from(hold.checked_sub(self.first_hold)?).ok()?;
+        (index < self.quote.needs.len()).then_some(index)
+    }
+}
+
 /// A signal that could not count yet.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct EarlySignal {
@@ -182,6 +213,8 @@ impl Customer {
             early: BTreeMap::new(),
             timers: BTreeMap::new(),
             next_timer: 1,
+            quotes: BTreeMap::new(),
+            next_hold: 1,
             effects: BTreeMap::new(),
             mails: BTreeSet::new(),
             merged_into: None,

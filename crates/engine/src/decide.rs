@@ -1,6 +1,7 @@
 //! `decide`: what follows from an input, a timer, a mail or a command. It runs once, live.
 
 mod promises;
+mod quotes;
 
 use model::promise::PromiseTerms;
 use model::{
@@ -10,6 +11,7 @@ use model::{
 };
 
 use crate::customer::{Customer, EffectState};
+use crate::supply::{Ask, Owner, SupplyStimulus, decide_supply};
 use crate::workspace::{Workspace, next_version};
 use crate::{Entity, Reference};
 
@@ -43,11 +45,16 @@ pub enum Stimulus<'a> {
     Part,
     /// May the requested effect start now?
     StartEffect(&'a str),
+    /// An event of operations, to what it is about.
+    Supply(SupplyStimulus<'a>),
 }
 
 /// Decides. The state is not changed: that is [`crate::evolve`]'s, by the outcomes returned.
 pub fn decide(entity: &Entity, stimulus: &Stimulus<'_>, context: &Context<'_>) -> Vec<Outcome> {
     let mut decision = match entity {
+        Entity::Item(item) => return decide_of_supply(Owner::Item(item), stimulus, context),
+        Entity::Stock(stock) => return decide_of_supply(Owner::Stock(stock), stimulus, context),
+        Entity::Resource(resource) => return decide_of_supply(Owner::Resource(resource), stimulus, context),
         Entity::Workspace(workspace) => {
             return match stimulus {
                 Stimulus::Command(command) => decide_workspace(workspace, command, context.now),
@@ -94,12 +101,25 @@ pub fn decide(entity: &Entity, stimulus: &Stimulus<'_>, context: &Context<'_>) -
         }
         // Who stands for whom is `evolve`'s to note; nothing is decided by it.
         Stimulus::Mail(MailBody::ProfileJoined { .. }) => {}
+        Stimulus::Mail(MailBody::Supply(mail)) => decision.supply_mail(mail),
+        Stimulus::Supply(_) => {}
         Stimulus::Command(command) => decision.command(command),
         Stimulus::MergeInto(into) => decision.merge_into(*into),
         Stimulus::Part => decision.part(),
         Stimulus::StartEffect(key) => decision.start_effect(key),
     }
     decision.outcomes
+}
+
+fn decide_of_supply(owner: Owner<'_>, stimulus: &Stimulus<'_>, context: &Context<'_>) -> Vec<Outcome> {
+    let ask = match stimulus {
+        Stimulus::Supply(event) => Ask::Event(event),
+        Stimulus::Mail(MailBody::Supply(mail)) => Ask::Mail(mail),
+        Stimulus::Command(command) => Ask::Command(command),
+        Stimulus::Timer(id) => Ask::Timer(*id),
+        _ => return Vec::new(),
+    };
+    decide_supply(owner, &ask, &context.reference.promising.classes, context.now)
 }
 
 struct Decision<'a> {
@@ -272,6 +292,9 @@ impl Decision<'_> {
             time_inferred: inferred,
             stands,
         });
+        if stands {
+            self.release_commitments(order_id);
+        }
         let customer = self.customer;
         for (_, promise) in customer.promises_of(order_id) {
             let status = promise.status;
@@ -290,6 +313,9 @@ impl Decision<'_> {
         at: Time,
     ) {
         self.fact(Fact::FulfillmentMoved { order_id: order_id.to_owned(), state, at, fraction, damaged });
+        if state.handed_over() {
+            self.use_commitments(order_id, fraction);
+        }
         let whole = fraction >= 1.0;
         let order_state = self.customer.orders.get(order_id).map_or(OrderState::Placed, |order| order.state);
         let next = match state {
@@ -334,9 +360,14 @@ impl Decision<'_> {
         let Some(timer) = self.customer.timers.get(&id) else { return };
         self.outcomes.push(Outcome::TimerFired { id });
         let at = timer.due;
-        let (TimerPurpose::PromiseDeadline(promise_id)
-        | TimerPurpose::HandOver(promise_id)
-        | TimerPurpose::QuoteExpiry(promise_id)) = &timer.purpose;
+        let promise_id = match &timer.purpose {
+            TimerPurpose::PromiseDeadline(id) | TimerPurpose::HandOver(id) => id,
+            TimerPurpose::QuoteExpiry(id) if self.customer.quotes.contains_key(id) => {
+                return self.expire_quote(id);
+            }
+            TimerPurpose::QuoteExpiry(id) => id,
+            TimerPurpose::ReceiptDue(_) => return,
+        };
         let Some(promise) = self.customer.promises.get(promise_id) else { return };
         match timer.purpose {
             TimerPurpose::PromiseDeadline(_) if promise.status.is_open() => {
@@ -356,7 +387,14 @@ impl Decision<'_> {
 
     fn command(&mut self, command: &Command) {
         match command {
-            Command::Erase => self.fact(Fact::ProfileErased { at: self.context.now }),
+            Command::Erase => {
+                self.release_everything();
+                self.fact(Fact::ProfileErased { at: self.context.now });
+            }
+            Command::Quote(quote) => self.ask_quote(quote),
+            Command::ConfirmQuote { quote_id, order_id } => self.confirm_quote(quote_id, order_id),
+            Command::ReleaseQuote { quote_id } => self.release_quote(quote_id),
+            Command::Supply(_) => self.ignore("a command for supply".to_owned()),
             Command::SettleEffect { key, result } => match self.customer.effects.get(key) {
                 Some(record) if matches!(record.state, EffectState::Started | EffectState::Unknown) => {
                     self.outcomes.push(Outcome::EffectSettled { key: key.clone(), result: result.clone() });
@@ -435,9 +473,12 @@ fn passed(terms: &PromiseTerms) -> Time {
 }
 
 fn concerns(purpose: &TimerPurpose, promise: &str) -> bool {
-    let (TimerPurpose::PromiseDeadline(id) | TimerPurpose::HandOver(id) | TimerPurpose::QuoteExpiry(id)) =
-        purpose;
-    id == promise
+    match purpose {
+        TimerPurpose::PromiseDeadline(id) | TimerPurpose::HandOver(id) | TimerPurpose::QuoteExpiry(id) => {
+            id == promise
+        }
+        TimerPurpose::ReceiptDue(_) => false,
+    }
 }
 
 fn decide_workspace(workspace: &Workspace, command: &Command, now: Time) -> Vec<Outcome> {
@@ -493,6 +534,10 @@ fn decide_workspace(workspace: &Workspace, command: &Command, now: Time) -> Vec<
         },
         Command::NoteDeadLetterReplayed { seq } => Fact::DeadLetterReplayed { seq: *seq, at: now },
         Command::Erase
+        | Command::Quote(_)
+        | Command::ConfirmQuote { .. }
+        | Command::ReleaseQuote { .. }
+        | Command::Supply(_)
         | Command::SettleEffect { .. }
         | Command::MarkEffectUnknown { .. }
         | Command::PartIdentifiers { .. }

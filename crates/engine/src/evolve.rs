@@ -1,15 +1,18 @@
 //! `evolve`: how state follows from what counted and what was decided. A replay runs this and nothing else.
 
+use std::collections::BTreeMap;
+
 use model::{
     BreakCause, CancelledBy, EffectResult, Event, EventKind, Fact, FulfillmentState, KeyId, MailBody,
-    MailKey, OrderState, Outcome, PromiseStatus, PromiseTerms, TimelineId,
+    MailKey, OrderState, Outcome, PromiseStatus, PromiseTerms, QuoteFact, QuoteStage, Time, TimelineId,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::Entity;
-use crate::customer::{Customer, EarlySignal, EffectRecord, EffectState, Order, Promise, Timer};
+use crate::customer::{Customer, EarlySignal, EffectRecord, EffectState, Order, Promise, QuoteRecord, Timer};
 use crate::identity::Identifiers;
+use crate::supply::{Short, State, evolve_supply};
 use crate::workspace::{Broker, Import, Published, Source, Webhook, Workspace};
 
 /// An input as it reaches the profile that it was resolved to.
@@ -57,6 +60,16 @@ pub fn evolve(entity: &mut Entity, change: &Change<'_>) {
                 evolve_workspace(workspace, fact);
             }
         }
+        Entity::Item(item) => evolve_of_supply(State::Item(item), change),
+        Entity::Stock(stock) => evolve_of_supply(State::Stock(stock), change),
+        Entity::Resource(resource) => evolve_of_supply(State::Resource(resource), change),
+    }
+}
+
+/// What events say to supply counts as the facts that were decided of them.
+fn evolve_of_supply(state: State<'_>, change: &Change<'_>) {
+    if let Change::Outcome { outcome, .. } = change {
+        evolve_supply(state, outcome);
     }
 }
 
@@ -67,6 +80,8 @@ fn evolve_customer(customer: &mut Customer, change: &Change<'_>) {
     match change {
         Change::Input(observed) => observe(customer, observed),
         Change::Outcome { outcome, timeline } => apply_outcome(customer, outcome, *timeline),
+        // Known by its hold, not by its key: what is told twice is answered twice and changes nothing.
+        Change::Mail { body: MailBody::Supply(_), .. } => {}
         Change::Mail { key, body } => {
             if customer.mails.insert(*key)
                 && let MailBody::ProfileJoined { from } = body
@@ -280,10 +295,12 @@ fn apply_fact(customer: &mut Customer, fact: &Fact, timeline: TimelineId) {
         Fact::PromiseExpired { promise_id, .. } => {
             promise(customer, promise_id, |promise| promise.status = PromiseStatus::Expired);
         }
+        Fact::Quote(fact) => apply_quote(customer, fact),
         Fact::ProfileMerged { into, .. } => customer.merged_into = Some(*into),
         Fact::ProfileParted { .. } => customer.merged_into = None,
-        // The first replaced the whole state above; the others belong to the workspace.
+        // The first replaced the whole state above; the others belong to the workspace or to supply.
         Fact::ProfileErased { .. }
+        | Fact::Supply(_)
         | Fact::SourceCreated { .. }
         | Fact::SourceRevoked { .. }
         | Fact::WebhookConnected { .. }
@@ -298,6 +315,76 @@ fn apply_fact(customer: &mut Customer, fact: &Fact, timeline: TimelineId) {
         | Fact::ImportStarted { .. }
         | Fact::ImportFinished { .. }
         | Fact::DeadLetterReplayed { .. } => {}
+    }
+}
+
+/// Ended quotes that are kept, so that whoever asks again is told the same.
+const ENDED_QUOTES_MAX: usize = 64;
+
+fn apply_quote(customer: &mut Customer, fact: &QuoteFact) {
+    match fact {
+        QuoteFact::Asked { quote, first_hold, at } => {
+            let needs = quote.needs.len();
+            customer.next_hold = customer.next_hold.max(first_hold.saturating_add(needs as u64));
+            forget_old_quotes(customer);
+            let record = QuoteRecord {
+                quote: (**quote).clone(),
+                asked_at: *at,
+                first_hold: *first_hold,
+                stage: QuoteStage::Asking,
+                answers: vec![None; needs],
+                order_id: None,
+                why: None,
+                short: BTreeMap::new(),
+            };
+            customer.quotes.insert(quote.quote_id.clone(), record);
+        }
+        QuoteFact::Answered { quote_id, hold, refused, .. } => {
+            if let Some(record) = customer.quotes.get_mut(quote_id)
+                && let Some(index) = record.index_of(*hold)
+            {
+                record.answers[index] = Some(refused.map_or(Ok(()), Err));
+            }
+        }
+        QuoteFact::Moved { quote_id, stage, order_id, why, .. } => {
+            if let Some(record) = customer.quotes.get_mut(quote_id) {
+                record.stage = *stage;
+                record.why = *why;
+                if order_id.is_some() {
+                    record.order_id.clone_from(order_id);
+                }
+                if *stage == QuoteStage::Confirming {
+                    record.answers.fill(None);
+                }
+            }
+        }
+        QuoteFact::CoverChanged { quote_id, hold, short, covered_at, why, .. } => {
+            if let Some(record) = customer.quotes.get_mut(quote_id)
+                && let Some(index) = record.index_of(*hold)
+            {
+                if *short {
+                    record.short.insert(index, Short { covered_at: *covered_at, why: *why });
+                } else {
+                    record.short.remove(&index);
+                }
+            }
+        }
+        QuoteFact::Remedied { .. } => {}
+    }
+}
+
+fn forget_old_quotes(customer: &mut Customer) {
+    let mut ended: Vec<(Time, String)> = customer
+        .quotes
+        .iter()
+        .filter(|(_, record)| record.stage.is_ended())
+        .map(|(id, record)| (record.asked_at, id.clone()))
+        .collect();
+    if ended.len() >= ENDED_QUOTES_MAX {
+        ended.sort();
+        for (_, id) in &ended[..=ended.len() - ENDED_QUOTES_MAX] {
+            customer.quotes.remove(id);
+        }
     }
 }
 

@@ -2,33 +2,39 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::promising::{Rules as PromisingRules, RulesError};
+
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reference {
     pub version: u32,
     /// A promise scored above this probability of being late is at risk.
     pub at_risk_threshold: f64,
+    /// How promises are made.
+    #[serde(default)]
+    pub promising: PromisingRules,
 }
 
 impl Default for Reference {
     /// What holds until something is published.
     fn default() -> Self {
-        Reference { version: 0, at_risk_threshold: 0.3 }
+        Reference { version: 0, at_risk_threshold: 0.3, promising: PromisingRules::default() }
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ReferenceError {
     #[error("at_risk_threshold is {0}; it is a probability, from 0 to 1")]
     Threshold(String),
+    #[error(transparent)]
+    Promising(#[from] RulesError),
 }
 
 impl Reference {
     pub fn check(&self) -> Result<(), ReferenceError> {
-        if (0.0..=1.0).contains(&self.at_risk_threshold) {
-            Ok(())
-        } else {
-            Err(ReferenceError::Threshold(self.at_risk_threshold.to_string()))
+        if !(0.0..=1.0).contains(&self.at_risk_threshold) {
+            return Err(ReferenceError::Threshold(self.at_risk_threshold.to_string()));
         }
+        Ok(self.promising.check()?)
     }
 }

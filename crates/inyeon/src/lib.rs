@@ -19,4 +19,5 @@ pub mod plan;
 pub mod render;
 mod replay;
 pub mod serve;
+mod told;
 pub mod webhook;

@@ -17,6 +17,7 @@ use crate::identity::{self, IdentityOp};
 use crate::import::csv_map::Map;
 use crate::plan::gate::{Admitted, Door, Named, admit};
 use crate::plan::{self, Document};
+use crate::told::outcome_json;
 use crate::{replay, webhook};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -511,63 +512,6 @@ fn read_page(
         }
     }
     Ok(false)
-}
-
-fn outcome_json(entity: EntityId, at: Time, outcome: &Outcome) -> Option<Value> {
-    let (name, detail) = match outcome {
-        Outcome::Fact(fact) => (fact.name().to_owned(), fact_detail(fact)),
-        Outcome::EffectRequested(effect) => {
-            ("effect.requested".to_owned(), format!("{} {}", effect.kind.name(), effect.reason))
-        }
-        Outcome::EffectSettled { key, .. } => ("effect.settled".to_owned(), key.clone()),
-        Outcome::Ignored { reason } => ("input.ignored".to_owned(), reason.clone()),
-        _ => return None,
-    };
-    Some(json!({
-        "type": "fact", "event": name, "entity": entity.to_string(), "at": at.to_string(), "detail": detail,
-    }))
-}
-
-fn fact_detail(fact: &Fact) -> String {
-    match fact {
-        Fact::OrderPlaced { order_id, .. }
-        | Fact::OrderMoved { order_id, .. }
-        | Fact::OrderCancelled { order_id, .. }
-        | Fact::OrderRefunded { order_id, .. }
-        | Fact::PaymentCaptured { order_id, .. }
-        | Fact::FulfillmentMoved { order_id, .. }
-        | Fact::ReviewGiven { order_id, .. } => order_id.clone(),
-        Fact::PromiseInquired { terms, .. }
-        | Fact::PromiseQuoted { terms, .. }
-        | Fact::PromiseMade { terms, .. } => format!("{} due {}", terms.promise_id, terms.due_at),
-        Fact::PromiseAtRisk { promise_id, why, .. } => format!("{promise_id} {}", why.name()),
-        Fact::PromiseRevised { promise_id, due_at, .. } => format!("{promise_id} due {due_at}"),
-        Fact::PromiseBroken { promise_id, cause, .. } => format!("{promise_id} {}", cause.name()),
-        Fact::PromiseWithdrawn { promise_id, by, .. } => format!("{promise_id} {}", by.name()),
-        Fact::PromiseRecovered { promise_id, .. }
-        | Fact::PromiseKept { promise_id, .. }
-        | Fact::PromiseFulfilledLate { promise_id, .. }
-        | Fact::PromiseCorrected { promise_id, .. }
-        | Fact::PromiseExpired { promise_id, .. } => promise_id.clone(),
-        Fact::ProfileMerged { into, .. } => into.to_string(),
-        Fact::SourceCreated { source, .. } | Fact::SourceRevoked { source, .. } => source.clone(),
-        Fact::ImportStarted { name, .. }
-        | Fact::WebhookConnected { name, .. }
-        | Fact::WebhookDisconnected { name, .. }
-        | Fact::BrokerConnected { name, .. }
-        | Fact::BrokerDisconnected { name, .. } => name.clone(),
-        Fact::PlanPublished { version, .. } | Fact::IdentityRulesPublished { version, .. } => {
-            format!("version {version}")
-        }
-        Fact::ProfileParted { from, .. } => from.to_string(),
-        Fact::SignalKept { about, name, .. } => format!("{about} {name}"),
-        Fact::IdentifiersParted { .. }
-        | Fact::IdentifiersJoined { .. }
-        | Fact::ProfileErased { .. }
-        | Fact::EffectsSwitched { .. }
-        | Fact::ImportFinished { .. }
-        | Fact::DeadLetterReplayed { .. } => String::new(),
-    }
 }
 
 fn dead_letters(node: &Node, limit: usize, replayed: bool) -> Result<Value, Failure> {

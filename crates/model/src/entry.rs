@@ -9,6 +9,8 @@ use crate::effect::{Effect, EffectKey, EffectResult};
 use crate::fact::Fact;
 use crate::id::{EntityId, IdentifierHash, KeyId, Position, TimelineId};
 use crate::identity::HashedIdentifier;
+use crate::quote::Quote;
+use crate::supply::{SupplyCommand, SupplyMail};
 use crate::time::Time;
 
 /// Bytes that only the holder of a subject's key can read.
@@ -73,6 +75,8 @@ pub enum MailBody {
     ProfileJoined { from: EntityId },
     /// An input that the sender received is about an order or promise that the receiver owns.
     SignalForwarded { name: String, properties: String, timestamp: Time, timeline: TimelineId, now: Time },
+    /// About something that is held of supply.
+    Supply(SupplyMail),
 }
 
 /// What `decide` decided. Outcomes are durable before anything leaves.
@@ -128,6 +132,8 @@ pub enum TimerPurpose {
     HandOver(String),
     /// A quote ends.
     QuoteExpiry(String),
+    /// A receipt should have come by now.
+    ReceiptDue(String),
 }
 
 /// What people and programs ask of an entity.
@@ -199,6 +205,18 @@ pub enum Command {
         one: HashedIdentifier,
         other: HashedIdentifier,
     },
+    /// Hold what a quote needs; it stands once everything is held.
+    Quote(Box<Quote>),
+    /// Turn a quote into an order, under this number.
+    ConfirmQuote {
+        quote_id: String,
+        order_id: String,
+    },
+    /// Let go of a quote, or of what an order that has not left holds.
+    ReleaseQuote {
+        quote_id: String,
+    },
+    Supply(SupplyCommand),
 }
 
 /// Why an input was passed over.
@@ -208,6 +226,8 @@ pub enum SkipReason {
     Poison(String),
     /// Its body could not be opened or read.
     Unreadable(String),
+    /// It is about operations and says nothing that could count.
+    NotUnderstood(String),
 }
 
 impl fmt::Display for SkipReason {
@@ -215,6 +235,7 @@ impl fmt::Display for SkipReason {
         match self {
             SkipReason::Poison(text) => write!(f, "folding it failed: {text}"),
             SkipReason::Unreadable(text) => write!(f, "its body could not be read: {text}"),
+            SkipReason::NotUnderstood(text) => f.write_str(text),
         }
     }
 }

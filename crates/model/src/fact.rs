@@ -7,6 +7,8 @@ use crate::identity::HashedIdentifier;
 use crate::money::Money;
 use crate::order::{CancelledBy, FulfillmentState, OrderLine, OrderState};
 use crate::promise::{BreakCause, PromiseTerms, RiskReason};
+use crate::quote::QuoteFact;
+use crate::supply::SupplyFact;
 use crate::time::Time;
 
 /// A fact about the entity whose outcome it is. Names read `noun.past_verb` outside ([`Fact::name`]).
@@ -223,6 +225,8 @@ pub enum Fact {
         properties: String,
         at: Time,
     },
+    Quote(QuoteFact),
+    Supply(SupplyFact),
 }
 
 impl Fact {
@@ -265,6 +269,8 @@ impl Fact {
             Fact::ImportStarted { .. } => "import.started",
             Fact::ImportFinished { .. } => "import.finished",
             Fact::DeadLetterReplayed { .. } => "dead_letter.replayed",
+            Fact::Quote(fact) => fact.name(),
+            Fact::Supply(fact) => fact.name(),
         }
     }
 }

@@ -53,9 +53,38 @@ pub enum EntityKind {
     Customer,
     /// The installation itself: sources and their keys, imports, the kill switch.
     Workspace,
+    /// One thing of the catalogue.
+    Item,
+    /// An item at a place: what is there, what is to come, and what is held of it.
+    Stock,
+    /// Anything with a capacity over time, and what is booked of it.
+    Resource,
 }
 
-/// A consistency root: one owner of state. A customer is numbered by the intake sequence of the first input
+impl EntityKind {
+    const ALL: [(EntityKind, u8, &'static str); 5] = [
+        (EntityKind::Customer, b'c', "cus"),
+        (EntityKind::Workspace, b'w', "workspace"),
+        (EntityKind::Item, b'i', "itm"),
+        (EntityKind::Stock, b's', "stk"),
+        (EntityKind::Resource, b'r', "res"),
+    ];
+
+    fn letter(self) -> u8 {
+        Self::ALL[self as usize].1
+    }
+
+    fn prefix(self) -> &'static str {
+        Self::ALL[self as usize].2
+    }
+
+    /// Whether it is something that operations have.
+    pub fn is_supply(self) -> bool {
+        matches!(self, EntityKind::Item | EntityKind::Stock | EntityKind::Resource)
+    }
+}
+
+/// A consistency root: one owner of state. Each but the workspace is numbered by the intake sequence of the first input
 /// that named it, so the id says nothing about the person and a re-fold gives the same one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct EntityId {
@@ -76,21 +105,15 @@ impl EntityId {
     /// Eleven bytes that sort as the id does; a key in the indexes.
     pub fn to_key(self) -> [u8; 11] {
         let mut key = [0; 11];
-        key[0] = match self.kind {
-            EntityKind::Customer => b'c',
-            EntityKind::Workspace => b'w',
-        };
+        key[0] = self.kind.letter();
         key[1..3].copy_from_slice(&self.partition.0.to_be_bytes());
         key[3..].copy_from_slice(&self.number.to_be_bytes());
         key
     }
 
     pub fn from_key(key: &[u8]) -> Option<Self> {
-        let kind = match key.first()? {
-            b'c' => EntityKind::Customer,
-            b'w' => EntityKind::Workspace,
-            _ => return None,
-        };
+        let letter = key.first()?;
+        let (kind, ..) = *EntityKind::ALL.iter().find(|(_, known, _)| known == letter)?;
         let partition = PartitionId(u16::from_be_bytes(key.get(1..3)?.try_into().ok()?));
         let number = u64::from_be_bytes(key.get(3..11)?.try_into().ok()?);
         Some(EntityId { kind, partition, number })
@@ -100,15 +123,15 @@ impl EntityId {
 impl fmt::Display for EntityId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
-            EntityKind::Customer => write!(f, "cus-{}-{}", self.partition.0, self.number),
-            EntityKind::Workspace => f.write_str("workspace"),
+            EntityKind::Workspace => f.write_str(self.kind.prefix()),
+            kind => write!(f, "{}-{}-{}", kind.prefix(), self.partition.0, self.number),
         }
     }
 }
 
 /// The text is not an entity's id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("not an entity id: expected `cus-PARTITION-NUMBER` or `workspace`")]
+#[error("not an entity id: expected `cus-PARTITION-NUMBER`, the like, or `workspace`")]
 pub struct NotAnEntityId;
 
 impl FromStr for EntityId {
@@ -117,12 +140,15 @@ impl FromStr for EntityId {
         if text == "workspace" {
             return Ok(Self::workspace());
         }
-        let rest = text.strip_prefix("cus-").ok_or(NotAnEntityId)?;
+        let (prefix, rest) = text.split_once('-').ok_or(NotAnEntityId)?;
+        let known = EntityKind::ALL.iter().find(|(_, _, known)| *known == prefix);
+        let (kind, ..) = *known.filter(|(kind, ..)| *kind != EntityKind::Workspace).ok_or(NotAnEntityId)?;
         let (partition, number) = rest.split_once('-').ok_or(NotAnEntityId)?;
-        Ok(Self::customer(
-            PartitionId(partition.parse().map_err(|_| NotAnEntityId)?),
-            number.parse().map_err(|_| NotAnEntityId)?,
-        ))
+        Ok(EntityId {
+            kind,
+            partition: PartitionId(partition.parse().map_err(|_| NotAnEntityId)?),
+            number: number.parse().map_err(|_| NotAnEntityId)?,
+        })
     }
 }
 
@@ -160,11 +186,13 @@ mod tests {
 
     #[test]
     fn entity_ids_read_back() {
-        for id in [EntityId::customer(PartitionId(3), 981), EntityId::workspace()] {
+        let of = |kind| EntityId { kind, partition: PartitionId(3), number: 981 };
+        let all = [EntityKind::Customer, EntityKind::Item, EntityKind::Stock, EntityKind::Resource].map(of);
+        for id in all.into_iter().chain([EntityId::workspace()]) {
             assert_eq!(id.to_string().parse(), Ok(id));
             assert_eq!(EntityId::from_key(&id.to_key()), Some(id));
         }
-        for text in ["", "cus-1", "cus-x-1", "981", "cus-70000-1"] {
+        for text in ["", "cus-1", "cus-x-1", "981", "cus-70000-1", "workspace-0-1", "abc-0-1"] {
             assert_eq!(text.parse::<EntityId>(), Err(NotAnEntityId), "{text}");
         }
     }

@@ -4,6 +4,7 @@
 //! Constructors validate; a value that exists is sound. Nothing here does I/O, reads a clock or draws a random
 //! number. Everything that is written to disk has its versioned form in [`codec`].
 
+pub mod calendar;
 pub mod codec;
 pub mod effect;
 pub mod entry;
@@ -16,9 +17,14 @@ pub mod money;
 pub mod order;
 pub mod profile;
 pub mod promise;
+pub mod quantity;
+pub mod quote;
 pub mod signal;
+pub mod supply;
+pub mod supply_signal;
 pub mod time;
 
+pub use calendar::{Calendar, Slot};
 pub use effect::{Effect, EffectKey, EffectKind, EffectResult};
 pub use entry::{
     Cause, Command, Entry, MailBody, MailKey, Outcome, Sealed, SkipReason, TimerId, TimerPurpose,
@@ -35,5 +41,12 @@ pub use profile::Profile;
 pub use promise::{
     Basis, BreakCause, Comparator, PromiseKind, PromiseStatus, PromiseTerms, RiskReason, Target,
 };
+pub use quantity::Quantity;
+pub use quote::{Quote, QuoteFact, QuoteStage, Remedy, RemedyKind};
 pub use signal::{About, Signal, SignalError, is_operational, may_name_nobody};
+pub use supply::{
+    HoldId, Item, Need, Parcel, Refusal, Reservation, SupplyCommand, SupplyFact, SupplyMail, SupplyName,
+    SupplySignal, Take,
+};
+pub use supply_signal::SupplyEvent;
 pub use time::Time;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::supply::Shortage;
 use crate::time::Time;
 
 /// What a promise is about.
@@ -218,6 +219,14 @@ pub enum RiskReason {
     Scored { probability_late: f64, reason: String },
     /// A delivery attempt failed.
     FailedAttempt,
+    /// Supply fell short of what it needs.
+    Supply {
+        why: Shortage,
+        /// The stock or resource.
+        what: String,
+        /// When it will be covered, where that is known.
+        covered_at: Option<Time>,
+    },
 }
 
 impl RiskReason {
@@ -226,6 +235,12 @@ impl RiskReason {
             RiskReason::NotHandedOver => "not_handed_over",
             RiskReason::Scored { .. } => "scored",
             RiskReason::FailedAttempt => "failed_attempt",
+            RiskReason::Supply { why, .. } => match why {
+                Shortage::Stock => "supply_stock",
+                Shortage::LateReceipt => "supply_late_receipt",
+                Shortage::Quality => "supply_quality",
+                Shortage::Downtime => "supply_downtime",
+            },
         }
     }
 }

@@ -109,6 +109,21 @@ pub fn last_instant_of(due: &str, time_zone: &str) -> Result<Time, DueError> {
     Ok(Time::from_timestamp(midnight.timestamp()).plus_micros(-1))
 }
 
+/// The last instant of the day of `at`, as the zone's clocks show the day.
+pub fn end_of_day(at: Time, time_zone: &TimeZone) -> Time {
+    let date = at.to_timestamp().to_zoned(time_zone.clone()).date();
+    let midnight = date.tomorrow().and_then(|next| next.to_zoned(time_zone.clone()));
+    midnight.map_or(at, |midnight| Time::from_timestamp(midnight.timestamp()).plus_micros(-1))
+}
+
+/// A time zone and its clocks.
+pub type Zone = TimeZone;
+
+/// The zone by its IANA name; UTC where there is none of that name.
+pub fn zone_or_utc(name: &str) -> Zone {
+    zone(name).unwrap_or(TimeZone::UTC)
+}
+
 /// The zone by its IANA name.
 pub fn zone(name: &str) -> Result<TimeZone, DueError> {
     TimeZone::get(name).map_err(|_| DueError::Zone(name.chars().take(64).collect()))
@@ -128,6 +143,14 @@ mod tests {
         // Summer time began in São Paulo at midnight of 2017-10-15, so that day starts at 01:00 local.
         check("2017-10-14", "America/Sao_Paulo", "2017-10-15T02:59:59.999999Z");
         check("2026-03-05T10:00:00+09:00", "Asia/Seoul", "2026-03-05T01:00:00Z");
+    }
+
+    #[test]
+    fn a_day_ends_where_the_zone_says() {
+        let seoul = zone("Asia/Seoul").unwrap();
+        let at = Time::parse("2026-03-04T15:00:00Z").unwrap();
+        assert_eq!(end_of_day(at, &seoul).to_string(), "2026-03-05T14:59:59.999999Z");
+        assert_eq!(end_of_day(at.plus_micros(-1), &seoul), at.plus_micros(-1));
     }
 
     #[test]

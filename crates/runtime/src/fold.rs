@@ -9,6 +9,7 @@ mod entities;
 mod identity;
 mod outcomes;
 mod shown;
+mod supply;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -184,6 +185,10 @@ impl Fold {
 
     pub fn set_delivery(&mut self, delivery: Delivery) {
         self.delivery = delivery;
+    }
+
+    pub fn delivery(&self) -> Delivery {
+        self.delivery
     }
 
     pub fn counters(&self) -> Counters {
@@ -409,6 +414,11 @@ impl Fold {
                 };
                 (*timeline, now, self.ask(to, &Stimulus::Mail(&body), now, *timeline)?)
             }
+            MailBody::Supply(mail) => {
+                let live = TimelineId::LIVE;
+                let now = mail.sent().max(self.clock(live));
+                (live, now, self.ask(to, &Stimulus::Mail(&body), now, live)?)
+            }
             // Nothing is decided by it.
             MailBody::ProfileJoined { .. } => return Ok(()),
         };
@@ -563,6 +573,15 @@ impl Fold {
             Ok(event) => event,
             Err(error) => return Ok(Counted::No(SkipReason::Unreadable(error.to_string()))),
         };
+        if event.kind == EventKind::Track
+            && let Some(said) =
+                model::supply_signal::parse(&event.name, event.properties.as_deref(), event.timestamp)
+        {
+            return match said {
+                Ok(said) => self.count_supply(seq, &said, event.timestamp, timeline, mode),
+                Err(error) => Ok(Counted::No(SkipReason::NotUnderstood(error.to_string()))),
+            };
+        }
         let rules = self.rules();
         let named = rules.read(&event);
         // A placeholder names nobody.

@@ -14,6 +14,7 @@ mod intake;
 mod logs;
 mod node;
 mod ondisk;
+pub mod promising;
 mod queue;
 pub mod salvage;
 mod summary;

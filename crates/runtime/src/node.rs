@@ -97,6 +97,7 @@ enum Request {
     },
     Publish(Box<engine::Reference>),
     Ask(Box<dyn FnOnce(&mut Fold) + Send>),
+    Act(Act),
     Settle {
         entity: EntityId,
         key: String,
@@ -112,6 +113,10 @@ enum Request {
     },
     Stop,
 }
+
+/// Works on the fold at a time, and gives back what is to be called once that is durable.
+type Act = Box<dyn FnOnce(&mut Fold, Time) -> Result<Answer, FoldError> + Send>;
+type Answer = Box<dyn FnOnce() + Send>;
 
 enum ToViews {
     Batch { upto: u64, changes: Vec<(u64, Change)> },
@@ -411,6 +416,34 @@ impl Node {
         let (answer, answered) = bounded(1);
         self.send(Request::Ask(Box::new(move |fold| drop(answer.send(question(fold))))))?;
         answered.recv().map_err(|_| NodeError::Closing)
+    }
+
+    /// Lets `act` work on the fold, and calls `answer` with what it gives once that is durable. Waits for nothing: many
+    /// that come at once become durable together.
+    pub fn act<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&mut Fold, Time) -> Result<T, FoldError> + Send + 'static,
+        answer: impl FnOnce(T) + Send + 'static,
+    ) -> Result<(), NodeError> {
+        self.send(Request::Act(Box::new(move |fold, now| {
+            let done = act(fold, now)?;
+            Ok(Box::new(move || answer(done)))
+        })))
+    }
+
+    /// [`Self::act`], waiting for the answer.
+    pub fn act_and_wait<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&mut Fold, Time) -> Result<T, FoldError> + Send + 'static,
+    ) -> Result<T, NodeError> {
+        let (answer, answered) = bounded(1);
+        self.act(act, move |done| drop(answer.send(done)))?;
+        answered.recv().map_err(|_| NodeError::Closing)
+    }
+
+    /// [`Self::ask`] without waiting: `answer` is called on the fold's own thread.
+    pub fn ask_then(&self, question: impl FnOnce(&mut Fold) + Send + 'static) -> Result<(), NodeError> {
+        self.send(Request::Ask(Box::new(question)))
     }
 
     /// Which of these natural keys of an import were applied already.

@@ -65,6 +65,7 @@ impl<'c> Fold<'c> {
                 let code = match reason {
                     SkipReason::Poison(_) => "poison",
                     SkipReason::Unreadable(_) => "unreadable",
+                    SkipReason::NotUnderstood(_) => "not_understood",
                 };
                 self.dead_letter(*seq, None, code, None, &reason.to_string(), None)
             }
@@ -181,9 +182,11 @@ impl<'c> Fold<'c> {
             Fact::ProfileParted { from: _, at: _ } => {
                 self.run("UPDATE profiles SET merged_into = NULL WHERE entity = ?", params![owner.key])
             }
-            Fact::IdentifiersParted { .. } | Fact::IdentifiersJoined { .. } | Fact::SignalKept { .. } => {
-                Ok(())
-            }
+            Fact::IdentifiersParted { .. }
+            | Fact::IdentifiersJoined { .. }
+            | Fact::SignalKept { .. }
+            | Fact::Quote(_)
+            | Fact::Supply(_) => Ok(()),
             Fact::ProfileErased { at: _ } => self.erase(entity),
             Fact::SourceCreated { .. }
             | Fact::SourceRevoked { .. }
@@ -718,6 +721,10 @@ fn risk(why: &RiskReason) -> String {
         RiskReason::Scored { probability_late, reason } => {
             format!("{}: {probability_late:.2} late, {reason}", why.name())
         }
+        RiskReason::Supply { what, covered_at, .. } => match covered_at {
+            Some(covered_at) => format!("{}: {what}, covered at {covered_at}", why.name()),
+            None => format!("{}: {what}", why.name()),
+        },
         RiskReason::NotHandedOver | RiskReason::FailedAttempt => why.name().into(),
     }
 }

@@ -36,6 +36,7 @@ fn effect_may_become(from: Option<EffectState>, to: EffectState) -> bool {
 fn promise_of(purpose: &TimerPurpose) -> &str {
     match purpose {
         TimerPurpose::PromiseDeadline(id) | TimerPurpose::HandOver(id) | TimerPurpose::QuoteExpiry(id) => id,
+        TimerPurpose::ReceiptDue(receipt) => receipt,
     }
 }
 
@@ -47,6 +48,12 @@ pub(crate) fn check_state(customer: &Customer) -> Result<(), String> {
             return Err(format!("timer {} could be given again: the next is {}", id.0, customer.next_timer));
         }
         let promise_id = promise_of(&timer.purpose);
+        // What is still asked of its owners is no promise yet.
+        let asking = customer.quotes.get(promise_id).is_some_and(|record| !record.stage.is_ended());
+        if asking && matches!(timer.purpose, TimerPurpose::QuoteExpiry(_)) {
+            *timers.entry((promise_id, "quote")).or_default() += 1;
+            continue;
+        }
         let Some(promise) = customer.promises.get(promise_id) else {
             return Err(format!("a timer waits for promise {promise_id}, which is not known"));
         };
@@ -54,6 +61,7 @@ pub(crate) fn check_state(customer: &Customer) -> Result<(), String> {
             TimerPurpose::PromiseDeadline(_) => ("deadline", promise.status.is_open()),
             TimerPurpose::HandOver(_) => ("hand_over", promise.status.is_open()),
             TimerPurpose::QuoteExpiry(_) => ("quote", promise.status == PromiseStatus::Quoted),
+            TimerPurpose::ReceiptDue(_) => ("receipt", false),
         };
         if !wanted {
             return Err(format!("promise {promise_id} is {} and has a {kind} timer", promise.status.name()));

@@ -141,7 +141,7 @@ fn reference_data_is_checked() {
     for (threshold, sound) in
         [(0.0, true), (1.0, true), (0.3, true), (-0.1, false), (1.1, false), (f64::NAN, false)]
     {
-        let reference = Reference { version: 1, at_risk_threshold: threshold };
+        let reference = Reference { version: 1, at_risk_threshold: threshold, ..Reference::default() };
         assert_eq!(reference.check().is_ok(), sound, "{threshold}");
     }
     assert!(Reference::default().check().is_ok());

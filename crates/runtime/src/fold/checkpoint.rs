@@ -59,6 +59,11 @@ impl Fold {
                 }
             }
             Some(Entity::Workspace(workspace)) => rules = workspace.identity_rules,
+            Some(entity) => {
+                let timers = entity.timers().into_iter().flatten();
+                let timers = timers.map(|(timer, known)| (known.timeline, known.due, *timer)).collect();
+                entities.push((id, (timers, Vec::new())));
+            }
             None => {}
         })?;
         if let Some(rules) = rules {

@@ -5,7 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use engine::{Change as Step, Context, Entity, Stimulus, decide, evolve};
 use model::codec::Stored;
 use model::{
-    Cause, EntityId, Entry, Fact, Identifier, KeyId, MailBody, MailKey, Outcome, Position, Time, TimelineId,
+    Cause, EntityId, Entry, Fact, Identifier, KeyId, MailBody, MailKey, Outcome, Position, SupplyFact, Time,
+    TimelineId,
 };
 use views::Change;
 
@@ -152,6 +153,7 @@ impl Fold {
                     self.say(one, other, false, *at, mail.origin.seq)?
                 }
                 Fact::IdentityRulesPublished { rules, .. } => self.use_rules(rules),
+                Fact::Supply(SupplyFact::Named { name }) => self.claim_supply(name, id)?,
                 // What stood for the person shows less from now on.
                 Fact::ProfileMerged { .. } | Fact::ProfileParted { .. } => self.touched.extend(stood_for),
                 _ => {}
@@ -174,7 +176,7 @@ impl Fold {
     ) -> Result<bool, FoldError> {
         self.load(to)?;
         let entity = &mut self.entities.get_mut(&to).expect("loaded above").entity;
-        let first_time = entity.customer().is_some_and(|customer| !customer.mails.contains(&key));
+        let first_time = entity.is_new(&key, body);
         let step = Step::Mail { key, body };
         if catch_unwind(AssertUnwindSafe(|| evolve(entity, &step))).is_err() {
             self.reload(to)?;
@@ -188,7 +190,7 @@ impl Fold {
 /// When the timer that an outcome ends was due.
 fn self_timer(entity: &Entity, outcome: &Outcome) -> Option<(TimelineId, Time)> {
     let (Outcome::TimerCleared { id } | Outcome::TimerFired { id }) = outcome else { return None };
-    entity.customer()?.timers.get(id).map(|timer| (timer.timeline, timer.due))
+    entity.timers()?.get(id).map(|timer| (timer.timeline, timer.due))
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

@@ -6,10 +6,10 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
-use model::{Command, Effect, EffectResult, EntityId, KeyId, Outcome};
+use model::{Command, Effect, EffectResult, EntityId, KeyId};
 use store::{CommitError, Durable, Keys, LogWriter};
 
-use super::{NodeCounts, NodeError, Request, ToViews, end_process, give_up, stand_back};
+use super::{Answer, NodeCounts, NodeError, Request, ToViews, end_process, give_up, stand_back};
 use crate::clock::Clock;
 use crate::effects::Sink;
 use crate::fold::{Counters, Fold, FoldError, Met};
@@ -110,7 +110,7 @@ impl Partition {
     }
 
     fn serve(&mut self) -> Result<(), FoldError> {
-        let mut answers: Vec<(Sender<Vec<Outcome>>, Vec<Outcome>)> = Vec::new();
+        let mut answers: Vec<Answer> = Vec::new();
         loop {
             let mut request = self.wait();
             let mut stopping = false;
@@ -132,8 +132,8 @@ impl Partition {
             }
             self.commit()?;
             // Nothing left before this line: no answer, no effect, no fact.
-            for (answer, outcomes) in answers.drain(..) {
-                let _ = answer.send(outcomes);
+            for answer in answers.drain(..) {
+                answer();
             }
             for effect in started {
                 let _ = self.to_effects.send(effect);
@@ -181,17 +181,14 @@ impl Partition {
         }
     }
 
-    fn request(
-        &mut self,
-        request: Request,
-        answers: &mut Vec<(Sender<Vec<Outcome>>, Vec<Outcome>)>,
-    ) -> Result<(), FoldError> {
+    fn request(&mut self, request: Request, answers: &mut Vec<Answer>) -> Result<(), FoldError> {
         let now = self.fold.before_backlog(self.clock.now())?;
         match request {
             Request::Command { entity, command, answer } => {
                 let outcomes = self.fold.command(entity, &command, now)?;
-                answers.push((answer, outcomes));
+                answers.push(Box::new(move || drop(answer.send(outcomes))));
             }
+            Request::Act(act) => answers.push(act(&mut self.fold, now)?),
             Request::Publish(reference) => self.fold.publish_reference(&reference),
             Request::Ask(question) => question(&mut self.fold),
             Request::Settle { entity, key, result } => {

@@ -114,6 +114,7 @@ impl<'a> Maker<'a> {
                 84..86 => Step::Publish(Reference {
                     version: self.messages as u32,
                     at_risk_threshold: self.rng.below(10) as f64 / 10.0,
+                    ..Reference::default()
                 }),
                 86..89 if self.rng.chance(30) => self.say(),
                 86..89 => self.command(taste.erase),

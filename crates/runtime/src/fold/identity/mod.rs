@@ -259,6 +259,11 @@ impl Fold {
         Ok(())
     }
 
+    /// Who owns an order or promise.
+    pub fn owner(&mut self, identifier: &Identifier<'_>) -> Result<Option<EntityId>, FoldError> {
+        self.home(identifier)
+    }
+
     /// Whose history inputs with an identifier go to; who owns an order or promise.
     fn home(&mut self, identifier: &Identifier<'_>) -> Result<Option<EntityId>, FoldError> {
         let hash = self.keys.hash_identifier(identifier);
@@ -375,7 +380,7 @@ impl Fold {
         Ok(())
     }
 
-    fn row(&mut self, hash: IdentifierHash) -> Result<IdentityRow, FoldError> {
+    pub(super) fn row(&mut self, hash: IdentifierHash) -> Result<IdentityRow, FoldError> {
         if let Some(row) = self.identities.get(&hash).or_else(|| self.identities_read.get(&hash).cloned()) {
             return Ok(row.unwrap_or_default());
         }
@@ -392,7 +397,7 @@ impl Fold {
         self.identities.now.insert(hash, row);
     }
 
-    fn set_home(&mut self, hash: IdentifierHash, home: EntityId) -> Result<(), FoldError> {
+    pub(super) fn set_home(&mut self, hash: IdentifierHash, home: EntityId) -> Result<(), FoldError> {
         let row = IdentityRow { home: Some(home), ..self.row(hash)? };
         self.set_row(hash, row);
         Ok(())

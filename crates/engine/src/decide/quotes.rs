@@ -1,0 +1,311 @@
+//! Quotes: what must be held is asked of its owners, and an order is placed only when all of it is committed.
+//!
+//! ```text
+//! Quote ─► AskHold to each ─► all held ─► quoted ─► ConfirmQuote ─► ConfirmHold to each ─► all committed ─► placed
+//!                └─ one refuses ─► the rest is released                    └─ one refuses ─► the rest is released
+//! ```
+//!
+//! Mails may come late, twice and out of order. What a quote still waits for is known by its stage and by what each
+//! owner has answered; an answer that it does not wait for changes nothing, because whoever ended the quote released
+//! every hold of it, and an owner that heard of a release takes that hold no more.
+
+use model::quote::{Purpose, Remedy};
+use model::supply::{Shortage, SupplyMail};
+use model::{
+    CancelledBy, EffectKind, Fact, HoldId, MailBody, OrderState, PromiseStatus, PromiseTerms, Quote,
+    QuoteFact, QuoteStage, Refusal, RiskReason, Time, TimelineId, TimerPurpose,
+};
+
+use super::Decision;
+use crate::customer::QuoteRecord;
+
+impl Decision<'_> {
+    fn quote_fact(&mut self, fact: QuoteFact) {
+        self.fact(Fact::Quote(fact));
+    }
+
+    fn move_quote(&mut self, quote_id: &str, stage: QuoteStage, why: Option<Refusal>) {
+        let (quote_id, at) = (quote_id.to_owned(), self.context.now);
+        self.quote_fact(QuoteFact::Moved { quote_id, stage, order_id: None, why, at });
+    }
+
+    fn each_need(&mut self, record: &QuoteRecord, mail: impl Fn(HoldId, &model::Need) -> SupplyMail) {
+        for (index, need) in record.quote.needs.iter().enumerate() {
+            let hold = HoldId { owner: self.customer.id, number: record.first_hold + index as u64 };
+            self.forward(need.of, MailBody::Supply(mail(hold, need)));
+        }
+    }
+
+    fn release(&mut self, record: &QuoteRecord) {
+        let (expires_at, now) = (record.quote.expires_at, self.context.now);
+        self.each_need(record, |hold, _| SupplyMail::ReleaseHold { hold, expires_at, now });
+    }
+
+    pub(super) fn ask_quote(&mut self, quote: &Quote) {
+        let now = self.context.now;
+        if self.customer.quotes.contains_key(&quote.quote_id) {
+            return self.ignore(format!("quote {} was asked for before", quote.quote_id));
+        }
+        if self.customer.promises.contains_key(&quote.quote_id) {
+            return self.ignore(format!("a promise {} is known already", quote.quote_id));
+        }
+        let first_hold = self.customer.next_hold;
+        self.quote_fact(QuoteFact::Asked { quote: Box::new(quote.clone()), first_hold, at: now });
+        let purpose = TimerPurpose::QuoteExpiry(quote.quote_id.clone());
+        self.set_timer(quote.expires_at, TimelineId::LIVE, purpose);
+        if quote.needs.is_empty() {
+            return self.held(quote);
+        }
+        for (index, need) in quote.needs.iter().enumerate() {
+            let hold = HoldId { owner: self.customer.id, number: first_hold + index as u64 };
+            let mail = SupplyMail::AskHold {
+                hold,
+                take: need.take.clone(),
+                replaces: need.replaces,
+                expires_at: quote.expires_at,
+                now,
+            };
+            self.forward(need.of, MailBody::Supply(mail));
+        }
+    }
+
+    /// Everything is held: it is offered.
+    fn held(&mut self, quote: &Quote) {
+        self.move_quote(&quote.quote_id, QuoteStage::Held, None);
+        if quote.purpose == Purpose::Order {
+            let (terms, expires_at) = (quote.terms.clone(), quote.expires_at);
+            self.fact(Fact::PromiseQuoted { terms, at: self.context.now, expires_at });
+        }
+    }
+
+    pub(super) fn confirm_quote(&mut self, quote_id: &str, order_id: &str) {
+        let now = self.context.now;
+        let Some(record) = self.customer.quotes.get(quote_id) else {
+            return self.ignore(format!("no quote {quote_id} is known"));
+        };
+        if record.stage != QuoteStage::Held {
+            return self
+                .ignore(format!("quote {quote_id} is {} and cannot be confirmed", record.stage.name()));
+        }
+        if record.quote.expires_at <= now {
+            return self.expire_quote(quote_id);
+        }
+        let (quote_id, order_id) = (quote_id.to_owned(), order_id.to_owned());
+        let stage = QuoteStage::Confirming;
+        self.quote_fact(QuoteFact::Moved {
+            quote_id,
+            stage,
+            order_id: Some(order_id.clone()),
+            why: None,
+            at: now,
+        });
+        if record.quote.needs.is_empty() {
+            return self.place(record, &order_id);
+        }
+        self.each_need(record, |hold, _| SupplyMail::ConfirmHold { hold, now });
+    }
+
+    /// Lets go of a quote that is not wanted.
+    pub(super) fn release_quote(&mut self, quote_id: &str) {
+        let Some(record) = self.customer.quotes.get(quote_id) else {
+            return self.ignore(format!("no quote {quote_id} is known"));
+        };
+        if !matches!(record.stage, QuoteStage::Asking | QuoteStage::Held) {
+            return self.ignore(format!("quote {quote_id} is {} and cannot be let go", record.stage.name()));
+        }
+        self.release(record);
+        self.move_quote(quote_id, QuoteStage::Released, Some(Refusal::Withdrawn));
+        self.clear_timers(|purpose| *purpose == TimerPurpose::QuoteExpiry(quote_id.to_owned()));
+        if let Some(promise) = self.customer.promises.get(quote_id)
+            && promise.status.is_offer()
+        {
+            self.withdraw(promise, CancelledBy::Customer, self.context.now, None);
+        }
+    }
+
+    /// Its time to live is over. What it held is free again by the owners' own clocks.
+    pub(super) fn expire_quote(&mut self, quote_id: &str) {
+        let Some(record) = self.customer.quotes.get(quote_id) else { return };
+        if !matches!(record.stage, QuoteStage::Asking | QuoteStage::Held) {
+            return;
+        }
+        self.release(record);
+        self.move_quote(quote_id, QuoteStage::Expired, Some(Refusal::Expired));
+        self.offer_ends(quote_id);
+    }
+
+    fn offer_ends(&mut self, quote_id: &str) {
+        let promise = self.customer.promises.get(quote_id);
+        if promise.is_some_and(|promise| promise.status == PromiseStatus::Quoted) {
+            let promise_id = quote_id.to_owned();
+            self.fact(Fact::PromiseExpired { promise_id, at: self.context.now });
+        }
+    }
+
+    fn record_of(&self, hold: HoldId) -> Option<&'_ QuoteRecord> {
+        self.customer.quotes.values().find(|record| record.index_of(hold.number).is_some())
+    }
+
+    pub(super) fn supply_mail(&mut self, mail: &SupplyMail) {
+        match mail {
+            SupplyMail::HoldAnswered { hold, refused, .. } => {
+                self.answered(*hold, *refused, QuoteStage::Asking);
+            }
+            SupplyMail::ConfirmAnswered { hold, refused, .. } => {
+                self.answered(*hold, *refused, QuoteStage::Confirming);
+            }
+            SupplyMail::CoverChanged { hold, short, covered_at, why, .. } => {
+                self.cover_changed(*hold, *short, *covered_at, *why);
+            }
+            SupplyMail::KeptAt { .. }
+            | SupplyMail::AskHold { .. }
+            | SupplyMail::ConfirmHold { .. }
+            | SupplyMail::ReleaseHold { .. }
+            | SupplyMail::UseCommitment { .. } => {}
+        }
+    }
+
+    fn answered(&mut self, hold: HoldId, refused: Option<Refusal>, to: QuoteStage) {
+        let customer = self.customer;
+        let found = customer.quotes.values().find_map(|record| Some((record, record.index_of(hold.number)?)));
+        let Some((record, index)) = found else { return };
+        // An answer to what is asked no more, or one that was given already.
+        if record.stage != to || record.answers[index].is_some() {
+            return;
+        }
+        let (quote, at) = (&record.quote, self.context.now);
+        let quote_id = quote.quote_id.clone();
+        self.quote_fact(QuoteFact::Answered { quote_id, hold: hold.number, refused, at });
+        if let Some(why) = refused {
+            self.release(record);
+            self.move_quote(&quote.quote_id, QuoteStage::Refused, Some(why));
+            self.clear_timers(|purpose| *purpose == TimerPurpose::QuoteExpiry(quote.quote_id.clone()));
+            return self.offer_ends(&quote.quote_id);
+        }
+        let others = record.answers.iter().enumerate().filter(|(other, _)| *other != index);
+        if others.into_iter().all(|(_, answer)| matches!(answer, Some(Ok(())))) {
+            match to {
+                QuoteStage::Asking => self.held(quote),
+                _ => self.place(record, record.order_id.as_deref().unwrap_or_default()),
+            }
+        }
+    }
+
+    /// Everything is committed.
+    fn place(&mut self, record: &QuoteRecord, order_id: &str) {
+        let (quote, at) = (&record.quote, self.context.now);
+        self.move_quote(&quote.quote_id, QuoteStage::Placed, None);
+        self.clear_timers(|purpose| *purpose == TimerPurpose::QuoteExpiry(quote.quote_id.clone()));
+        match &quote.purpose {
+            Purpose::Order => {
+                self.fact(Fact::OrderPlaced {
+                    order_id: order_id.to_owned(),
+                    at,
+                    region: quote.region.clone(),
+                    total: quote.total,
+                    lines: quote.lines.clone(),
+                });
+                self.fact(Fact::OrderMoved {
+                    order_id: order_id.to_owned(),
+                    state: OrderState::Allocated,
+                    at,
+                });
+                let terms = PromiseTerms { order_id: Some(order_id.to_owned()), ..quote.terms.clone() };
+                self.make(&terms, at, self.customer.orders.get(order_id));
+            }
+            Purpose::Remedy(remedy) => self.remedied(remedy, &quote.quote_id, order_id),
+        }
+    }
+
+    /// What was planned before for the promise is let go: the remedy's own holds stand in for it.
+    fn remedied(&mut self, remedy: &Remedy, quote_id: &str, order_id: &str) {
+        let customer = self.customer;
+        for (id, record) in &customer.quotes {
+            let of_order = record.order_id.as_deref() == Some(order_id);
+            if record.stage == QuoteStage::Placed && of_order && id != quote_id {
+                self.release(record);
+                self.move_quote(id, QuoteStage::Released, Some(Refusal::Withdrawn));
+            }
+        }
+        self.apply_remedy(remedy);
+    }
+
+    /// Notes what was done for a promise, tells the customer, and keeps the first target on record.
+    pub(super) fn apply_remedy(&mut self, remedy: &Remedy) {
+        let (promise_id, at) = (&remedy.promise_id, self.context.now);
+        let Some(promise) = self.customer.promises.get(promise_id) else {
+            return self.ignore(format!("no promise {promise_id} is known"));
+        };
+        let before_the_break = promise.status.is_open();
+        self.quote_fact(QuoteFact::Remedied { remedy: remedy.clone(), before_the_break, at });
+        if let Some(new_due) = remedy.new_due.filter(|_| before_the_break) {
+            let reason = Some(format!("remedy:{}", remedy.kind.name()));
+            self.revise(promise_id, &new_due.to_string(), None, reason, at);
+        } else if promise.status == PromiseStatus::AtRisk && remedy.compensation.is_none() {
+            self.fact(Fact::PromiseRecovered { promise_id: promise_id.clone(), at });
+        }
+        let key = format!("{}/{promise_id}/remedied/{}/{}", self.customer.id, remedy.kind.name(), at.0);
+        let reason = format!("promise_remedied:{}", remedy.kind.name());
+        self.request(EffectKind::CustomerNotify, &reason, &promise.terms, key);
+    }
+
+    fn cover_changed(&mut self, hold: HoldId, short: bool, covered_at: Option<Time>, why: Shortage) {
+        let customer = self.customer;
+        let Some(record) = self.record_of(hold).filter(|record| record.stage == QuoteStage::Placed) else {
+            return;
+        };
+        let Some(index) = record.index_of(hold.number) else { return };
+        let record = &customer.quotes[&record.quote.quote_id];
+        let (quote_id, at) = (record.quote.quote_id.clone(), self.context.now);
+        self.quote_fact(QuoteFact::CoverChanged { quote_id, hold: hold.number, short, covered_at, why, at });
+        let promise_id = match &record.quote.purpose {
+            Purpose::Order => &record.quote.terms.promise_id,
+            Purpose::Remedy(remedy) => &remedy.promise_id,
+        };
+        let Some(promise) = customer.promises.get(promise_id) else { return };
+        let others_short = record.short.keys().any(|other| *other != index);
+        match (promise.status, short) {
+            (PromiseStatus::Made, true) => {
+                let what = record.quote.needs[index].name.to_string();
+                self.at_risk(promise_id, promise, RiskReason::Supply { why, what, covered_at }, at);
+            }
+            (PromiseStatus::AtRisk, false)
+                if !others_short && matches!(promise.risk, Some(RiskReason::Supply { .. })) =>
+            {
+                self.fact(Fact::PromiseRecovered { promise_id: promise_id.clone(), at });
+            }
+            _ => {}
+        }
+    }
+
+    /// So much of an order has left: what was committed for it is used.
+    pub(super) fn use_commitments(&mut self, order_id: &str, share: f64) {
+        let now = self.context.now;
+        let customer = self.customer;
+        for record in placed(customer, order_id) {
+            self.each_need(record, |hold, _| SupplyMail::UseCommitment { hold, share, now });
+        }
+    }
+
+    /// An order that will not leave: what was committed for it is free.
+    pub(super) fn release_commitments(&mut self, order_id: &str) {
+        let customer = self.customer;
+        for record in placed(customer, order_id) {
+            self.release(record);
+            self.move_quote(&record.quote.quote_id, QuoteStage::Released, Some(Refusal::Withdrawn));
+        }
+    }
+
+    /// Nobody will ask for it again: everything that is held for this customer is free.
+    pub(super) fn release_everything(&mut self) {
+        let customer = self.customer;
+        for record in customer.quotes.values().filter(|record| !record.stage.is_ended()) {
+            self.release(record);
+        }
+    }
+}
+
+fn placed<'a>(customer: &'a crate::Customer, order_id: &'a str) -> impl Iterator<Item = &'a QuoteRecord> {
+    let of_order = move |record: &&QuoteRecord| record.order_id.as_deref() == Some(order_id);
+    customer.quotes.values().filter(|record| record.stage == QuoteStage::Placed).filter(of_order)
+}

@@ -1,0 +1,254 @@
+//! How the state of supply follows from what was told and taken.
+
+use model::supply::StockMove;
+use model::{Outcome, Quantity, SupplyFact, SupplyName, SupplySignal, Time};
+
+use super::{CatalogueItem, Downtime, Held, Ledger, Receipt, Reserved, Resource, Short, Stock};
+use crate::customer::Timer;
+
+/// Moves after a count that are remembered for one which is heard late.
+const MOVES_KEPT: usize = 256;
+/// How long what is over is kept of a resource.
+const KEPT_MICROS: i64 = 7 * 86_400_000_000;
+
+/// One supply entity's state, to be changed by a fact.
+pub(crate) enum State<'a> {
+    Item(&'a mut CatalogueItem),
+    Stock(&'a mut Stock),
+    Resource(&'a mut Resource),
+}
+
+pub(crate) fn evolve_supply(state: State<'_>, outcome: &Outcome) {
+    let fact = match outcome {
+        Outcome::Fact(model::Fact::Supply(fact)) => fact,
+        Outcome::TimerSet { id, due, timeline, purpose } => {
+            if let State::Stock(stock) = state {
+                stock.next_timer = stock.next_timer.max(id.0.saturating_add(1));
+                let timer = Timer { due: *due, timeline: *timeline, purpose: purpose.clone() };
+                stock.timers.insert(*id, timer);
+            }
+            return;
+        }
+        Outcome::TimerCleared { id } | Outcome::TimerFired { id } => {
+            if let State::Stock(stock) = state {
+                stock.timers.remove(id);
+            }
+            return;
+        }
+        _ => return,
+    };
+    match state {
+        State::Item(item) => evolve_item(item, fact),
+        State::Stock(stock) => evolve_stock(stock, fact),
+        State::Resource(resource) => evolve_resource(resource, fact),
+    }
+}
+
+fn evolve_item(item: &mut CatalogueItem, fact: &SupplyFact) {
+    match fact {
+        SupplyFact::Named { name: SupplyName::Item(name) } => item.name.clone_from(name),
+        SupplyFact::KeptAt { place, stock } => {
+            item.kept_at.insert(place.clone(), *stock);
+        }
+        SupplyFact::Told { signal: SupplySignal::ItemPublished(published), at } => {
+            item.item = Some((**published).clone());
+            item.published_at = Some(*at);
+        }
+        SupplyFact::Told { signal: SupplySignal::ItemRetired, at } => {
+            if let Some(item) = &mut item.item {
+                item.retired = true;
+            }
+            item.published_at = Some(*at);
+        }
+        _ => {}
+    }
+}
+
+fn evolve_stock(stock: &mut Stock, fact: &SupplyFact) {
+    match fact {
+        SupplyFact::Named { name: SupplyName::Stock { item, place } } => {
+            stock.item.clone_from(item);
+            stock.place.clone_from(place);
+        }
+        SupplyFact::Told { signal, at } => told_stock(stock, signal, *at),
+        SupplyFact::CommitmentUsed { hold, share, at } => {
+            let used = stock.ledger.use_up(hold, *share, *at);
+            move_on_hand(stock, -used, *at);
+            take_of_lots(stock, used);
+        }
+        _ => {
+            evolve_ledger(&mut stock.ledger, fact);
+        }
+    }
+}
+
+fn told_stock(stock: &mut Stock, signal: &SupplySignal, at: Time) {
+    match signal {
+        SupplySignal::StockCounted { on_hand } => {
+            stock.since_count.retain(|(moved_at, _)| *moved_at > at);
+            stock.on_hand = *on_hand + stock.since_count.iter().map(|(_, quantity)| *quantity).sum();
+            stock.counted_at = Some(at);
+        }
+        SupplySignal::StockMoved { what, quantity, receipt, best_before } => {
+            match what {
+                StockMove::Received => {
+                    move_on_hand(stock, *quantity, at);
+                    if let Some(until) = best_before {
+                        *stock.lots.entry(*until).or_default() += *quantity;
+                    }
+                    if let Some(known) = receipt.as_ref().and_then(|receipt| stock.receipts.get_mut(receipt))
+                    {
+                        known.quantity -= *quantity;
+                    }
+                    stock.receipts.retain(|_, receipt| receipt.quantity.is_positive());
+                }
+                StockMove::Adjusted => {
+                    move_on_hand(stock, *quantity, at);
+                    take_of_lots(stock, (-*quantity).max(Quantity::ZERO));
+                }
+                StockMove::Spoiled => {
+                    move_on_hand(stock, -*quantity, at);
+                    take_of_lots(stock, *quantity);
+                }
+                StockMove::Quarantined => {
+                    move_on_hand(stock, -*quantity, at);
+                    stock.quarantined += *quantity;
+                }
+                StockMove::Cleared => {
+                    let cleared = (*quantity).min(stock.quarantined);
+                    stock.quarantined -= cleared;
+                    move_on_hand(stock, cleared, at);
+                }
+            }
+            stock.lots.retain(|until, lot| *until > at && lot.is_positive());
+        }
+        SupplySignal::ReceiptExpected { receipt, quantity, due } => {
+            if quantity.is_positive() {
+                stock.receipts.insert(receipt.clone(), Receipt { quantity: *quantity, due: *due });
+            } else {
+                stock.receipts.remove(receipt);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn move_on_hand(stock: &mut Stock, by: Quantity, at: Time) {
+    stock.on_hand += by;
+    if stock.since_count.len() == MOVES_KEPT {
+        stock.since_count.remove(0);
+    }
+    stock.since_count.push((at, by));
+}
+
+/// What leaves is what keeps shortest.
+fn take_of_lots(stock: &mut Stock, mut quantity: Quantity) {
+    for lot in stock.lots.values_mut() {
+        let taken = quantity.min(*lot);
+        *lot -= taken;
+        quantity -= taken;
+    }
+    stock.lots.retain(|_, lot| lot.is_positive());
+}
+
+fn evolve_resource(resource: &mut Resource, fact: &SupplyFact) {
+    match fact {
+        SupplyFact::Named { name: SupplyName::Resource(name) } => resource.name.clone_from(name),
+        SupplyFact::Told { signal, at } => told_resource(resource, signal, *at),
+        SupplyFact::CommitmentUsed { hold, share, at } => {
+            unbook(resource, hold, *share >= 1.0);
+            resource.ledger.use_up(hold, *share, *at);
+        }
+        SupplyFact::HoldReleased { hold, .. } => {
+            unbook(resource, hold, true);
+            evolve_ledger(&mut resource.ledger, fact);
+        }
+        _ => {
+            if let SupplyFact::HoldTaken { hold, take, .. } = fact {
+                resource.booked.entry(take.due()).or_default().insert(*hold);
+            }
+            if evolve_ledger(&mut resource.ledger, fact) {
+                let held = &resource.ledger.held;
+                resource.booked.retain(|_, holds| {
+                    holds.retain(|hold| held.contains_key(hold));
+                    !holds.is_empty()
+                });
+            }
+        }
+    }
+}
+
+/// A booking that ends leaves its slot.
+fn unbook(resource: &mut Resource, hold: &model::HoldId, ends: bool) {
+    let Some(held) = resource.ledger.held.get(hold).filter(|_| ends) else { return };
+    if let Some(holds) = resource.booked.get_mut(&held.take.due()) {
+        holds.remove(hold);
+    }
+}
+
+fn told_resource(resource: &mut Resource, signal: &SupplySignal, at: Time) {
+    match signal {
+        SupplySignal::CalendarSet(calendar) => {
+            resource.calendar = Some(calendar.clone());
+            resource.calendar_at = Some(at);
+        }
+        SupplySignal::SlotSet(slot) => {
+            resource.slots.insert(slot.start, *slot);
+            resource.slots.retain(|_, slot| slot.end.plus_micros(KEPT_MICROS) > at);
+        }
+        SupplySignal::DowntimeReported { downtime, from, until, units } => {
+            let down = Downtime { from: *from, until: *until, units: *units };
+            resource.downtimes.insert(downtime.clone(), down);
+            let over = |down: &Downtime| down.until.is_some_and(|until| until.plus_micros(KEPT_MICROS) < at);
+            resource.downtimes.retain(|_, down| !over(down));
+        }
+        SupplySignal::DowntimeEnded { downtime } => {
+            if let Some(down) = resource.downtimes.get_mut(downtime) {
+                down.until = Some(at.max(down.from));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Returns whether holds that had ended by themselves were looked for.
+fn evolve_ledger(ledger: &mut Ledger, fact: &SupplyFact) -> bool {
+    let mut pruned = false;
+    match fact {
+        SupplyFact::HoldTaken { hold, take, replaces, expires_at, at } => {
+            pruned = ledger.prune(*at);
+            let (take, expires_at) = (take.clone(), Some(*expires_at));
+            let held = Held { take, expires_at, replaces: *replaces, used: 0.0, short: None };
+            ledger.take(*hold, held);
+        }
+        SupplyFact::HoldRefused { hold, expires_at, at, .. } => {
+            pruned = ledger.prune(*at);
+            ledger.ended.insert(*hold, *expires_at);
+        }
+        SupplyFact::HoldConfirmed { hold, .. } => {
+            if let Some(held) = ledger.held.get_mut(hold) {
+                held.expires_at = None;
+            }
+        }
+        SupplyFact::HoldReleased { hold, expires_at, at } => {
+            ledger.remove(hold);
+            pruned = ledger.prune(*at);
+            ledger.ended.insert(*hold, *expires_at);
+        }
+        SupplyFact::CoverChanged { hold, short, covered_at, why, .. } => {
+            if let Some(held) = ledger.held.get_mut(hold) {
+                held.short = short.then_some(Short { covered_at: *covered_at, why: *why });
+            }
+        }
+        SupplyFact::ReservationMade { reservation, .. } => {
+            let used = ledger.reservations.get(&reservation.id).map_or(Quantity::ZERO, |known| known.used);
+            let reserved = Reserved { reservation: reservation.clone(), used };
+            ledger.reservations.insert(reservation.id.clone(), reserved);
+        }
+        SupplyFact::ReservationEnded { reservation, .. } => {
+            ledger.reservations.remove(reservation);
+        }
+        _ => {}
+    }
+    pruned
+}

@@ -1,0 +1,164 @@
+//! What operations have: items, the stock of an item at a place, and resources with a capacity over time. Each is a
+//! consistency root; what is held of it is its own state, and only it decides whether more can be taken.
+
+mod classes;
+mod cover;
+mod decide;
+mod evolve;
+mod resource;
+mod stock;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::{EntityId, HoldId, Quantity, Reservation, Take, Time};
+use serde::{Deserialize, Serialize};
+
+pub use self::classes::Classes;
+pub use self::decide::SupplyStimulus;
+pub(crate) use self::decide::{Ask, Owner, decide_supply};
+pub(crate) use self::evolve::{State, evolve_supply};
+pub use self::resource::{Downtime, Resource};
+pub use self::stock::{Receipt, Stock};
+
+/// One thing of the catalogue, and where it is kept.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct CatalogueItem {
+    /// Empty before the first word about it.
+    pub name: String,
+    /// None while only its stock is known.
+    pub item: Option<model::Item>,
+    pub published_at: Option<Time>,
+    /// The stock entity at each place.
+    pub kept_at: BTreeMap<String, EntityId>,
+}
+
+/// What is taken of a supply entity.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Held {
+    pub take: Take,
+    /// When a hold ends; a commitment has none.
+    pub expires_at: Option<Time>,
+    /// The commitment of the same owner that it stands in for.
+    pub replaces: Option<HoldId>,
+    /// The share that was used: goods that left, time that passed.
+    pub used: f64,
+    /// What its owner was told last: that supply falls short of it, and when it will not any more.
+    pub short: Option<Short>,
+}
+
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Short {
+    pub covered_at: Option<Time>,
+    pub why: model::supply::Shortage,
+}
+
+impl Held {
+    fn lives(&self, now: Time) -> bool {
+        self.expires_at.is_none_or(|expires_at| expires_at > now)
+    }
+
+    pub fn is_committed(&self) -> bool {
+        self.expires_at.is_none()
+    }
+
+    /// What of it is still to be used.
+    pub fn left(&self) -> Quantity {
+        let amount = self.take.amount();
+        amount - amount.share(self.used)
+    }
+}
+
+/// The holds and commitments of one supply entity.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Ledger {
+    pub held: BTreeMap<HoldId, Held>,
+    /// Holds that ended before their time to live did: asked for again by a mail that comes twice or late, they are
+    /// not taken. Each is forgotten when its time to live is over, for then it is refused for that.
+    pub ended: BTreeMap<HoldId, Time>,
+    pub reservations: BTreeMap<String, Reserved>,
+    /// What is left of everything in `held`, holds that ended by themselves and are not forgotten yet included.
+    pub total: Quantity,
+}
+
+/// A reservation, and how much of it was used for good.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Reserved {
+    pub reservation: Reservation,
+    pub used: Quantity,
+}
+
+impl Ledger {
+    /// What lives at `now`, but for one.
+    pub fn living<'a>(
+        &'a self,
+        now: Time,
+        but: Option<&'a HoldId>,
+    ) -> impl Iterator<Item = (&'a HoldId, &'a Held)> {
+        self.held.iter().filter(move |(id, held)| held.lives(now) && Some(*id) != but)
+    }
+
+    /// Commitments, but for those that another stands in for already.
+    pub fn committed(&self) -> impl Iterator<Item = (&HoldId, &Held)> {
+        let committed = || self.held.iter().filter(|(_, held)| held.is_committed());
+        let replaced: BTreeSet<HoldId> = committed().filter_map(|(_, held)| held.replaces).collect();
+        committed().filter(move |(id, _)| !replaced.contains(id))
+    }
+
+    /// What of a reservation nobody of its class has taken yet.
+    fn unused(&self, reserved: &Reserved, now: Time) -> Quantity {
+        let class = &reserved.reservation.class;
+        let taken = self.living(now, None).filter(|(_, held)| held.take.class() == class);
+        let taken: Quantity = taken.map(|(_, held)| held.left()).sum();
+        (reserved.reservation.quantity - reserved.used - taken).max(Quantity::ZERO)
+    }
+
+    /// Whether anybody was told that supply falls short for them.
+    fn anybody_short(&self) -> bool {
+        self.held.values().any(|held| held.short.is_some())
+    }
+
+    fn take(&mut self, id: HoldId, held: Held) {
+        self.total += held.left();
+        self.held.insert(id, held);
+    }
+
+    fn remove(&mut self, id: &HoldId) -> Option<Held> {
+        let held = self.held.remove(id)?;
+        self.total -= held.left();
+        Some(held)
+    }
+
+    /// Notes that a share of a commitment was used; returns how much of it was used by that.
+    fn use_up(&mut self, id: &HoldId, share: f64, at: Time) -> Quantity {
+        let Some(held) = self.held.get_mut(id) else { return Quantity::ZERO };
+        let before = held.left();
+        held.used = held.used.max(share);
+        let (used, class) = (before - held.left(), held.take.class().to_owned());
+        self.total -= used;
+        if held.used >= 1.0 {
+            self.held.remove(id);
+            // Long enough for a mail that comes again.
+            self.ended.insert(*id, at.plus_micros(ENDED_KEPT_MICROS));
+        }
+        for reserved in self.reservations.values_mut().filter(|r| r.reservation.class == class) {
+            reserved.used += used;
+        }
+        used
+    }
+
+    /// Forgets what ended by itself, now and then: looking at everything each time would make a busy entity slow.
+    /// Returns whether it looked.
+    fn prune(&mut self, now: Time) -> bool {
+        if !(self.held.len() + self.ended.len()).is_multiple_of(PRUNE_EVERY) {
+            return false;
+        }
+        self.held.retain(|_, held| held.lives(now));
+        self.total = self.held.values().map(Held::left).sum();
+        self.ended.retain(|_, expires_at| *expires_at > now);
+        self.reservations.retain(|_, reserved| reserved.reservation.until > now);
+        true
+    }
+}
+
+const ENDED_KEPT_MICROS: i64 = 7 * 86_400_000_000;
+const PRUNE_EVERY: usize = 64;
