@@ -30,7 +30,7 @@ use store::{IdentityRow, Keys, StateError};
 use views::Change;
 
 use self::checkpoint::Overlay;
-use self::entities::{Cached, unreadable_mail};
+use self::entities::Cached;
 pub use self::entities::{Trace, Trail};
 pub use self::identity::{Explanation, Home, Joined, Lineage, Named};
 use self::shown::{dead_letter, skipped};
@@ -281,6 +281,18 @@ impl Fold {
         Ok(())
     }
 
+    /// Adds a record to an intake that is kept in memory, and returns its sequence. For simulations; what lies on disk
+    /// is written by the intake.
+    pub fn receive(&mut self, record: Vec<u8>) -> Option<u64> {
+        match &mut self.logs {
+            Logs::Memory { intake, .. } => {
+                intake.push(record);
+                Some(intake.len() as u64)
+            }
+            Logs::Disk { .. } => None,
+        }
+    }
+
     /// How far the live clock may go: not past an input that was received and has not counted yet, or a deadline
     /// would pass before the evidence that it was kept.
     pub fn before_backlog(&mut self, now: Time) -> Result<Time, FoldError> {
@@ -487,8 +499,11 @@ impl Fold {
                 }
             }
             Entry::Delivered { mail, to } => {
-                // What an erased sender said is gone; that it arrived is the receiver's.
-                let body = self.own.mail.remove(&mail).map_or_else(unreadable_mail, |(_, body)| body);
+                let body = match self.own.mail.remove(&mail) {
+                    Some((_, body)) => body,
+                    // It came before.
+                    None => self.mail_body(mail)?,
+                };
                 self.evolve_mail(to, mail, &body, seq)?;
             }
             Entry::ClockAdvanced { timeline, to } => self.set_clock(timeline, to),

@@ -25,5 +25,7 @@ mod node;
 mod overload;
 #[path = "runtime/poison.rs"]
 mod poison;
+#[path = "runtime/promising.rs"]
+mod promising;
 #[path = "runtime/support.rs"]
 mod support;

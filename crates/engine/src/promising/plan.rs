@@ -264,6 +264,9 @@ impl<'a> Planner<'a> {
                 return None;
             }
         }
+        // All of them have to be in time: each is planned with the root of the target, taken as independent.
+        let each = asking.target.powf(1.0 / of_lane.len().max(1) as f64);
+        let asking = &Asking { target: each, zone: asking.zone.clone(), ..*asking };
         let mut candidates = Vec::new();
         for (index, lines) in of_lane {
             let candidate = self.from_place(&lines, lanes[index], asking, &mut Vec::new())?;

@@ -96,13 +96,8 @@ impl Fold {
                     }
                 }
                 Trace::Mail(key) => {
-                    let (_, outcomes) = self.outcomes_at(key.origin.seq)?;
-                    let unreadable = unreadable_mail();
-                    let body = match outcomes.get(key.index as usize) {
-                        Some(Outcome::Mail { body, .. }) => body,
-                        _ => &unreadable,
-                    };
-                    evolve(&mut entity, &Step::Mail { key: *key, body });
+                    let body = self.mail_body(*key)?;
+                    evolve(&mut entity, &Step::Mail { key: *key, body: &body });
                 }
             }
         }
@@ -117,6 +112,17 @@ impl Fold {
                 (timeline, open_outcomes(&keys, &body).unwrap_or_default())
             }
             _ => (TimelineId::LIVE, Vec::new()),
+        })
+    }
+
+    /// What a mail says, by the outcome that sent it. What an erased sender said is gone; that it arrived is the
+    /// receiver's.
+    pub(super) fn mail_body(&mut self, key: MailKey) -> Result<MailBody, FoldError> {
+        let (_, mut outcomes) = self.outcomes_at(key.origin.seq)?;
+        let index = key.index as usize;
+        Ok(match (index < outcomes.len()).then(|| outcomes.swap_remove(index)) {
+            Some(Outcome::Mail { body, .. }) => body,
+            _ => unreadable_mail(),
         })
     }
 
@@ -172,7 +178,7 @@ impl Fold {
 }
 
 /// Stands for a mail of which only the arrival is known.
-pub(super) fn unreadable_mail() -> MailBody {
+fn unreadable_mail() -> MailBody {
     MailBody::SignalForwarded {
         name: String::new(),
         properties: String::new(),

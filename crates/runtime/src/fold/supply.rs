@@ -115,6 +115,8 @@ impl Fold {
         inquiries: &[Inquiry],
         plan: impl FnOnce(&engine::promising::Rules, &Supplies<'_>) -> T,
     ) -> Result<T, FoldError> {
+        // Where something is kept may still be under way.
+        self.deliver_now()?;
         let gathered = self.gather(inquiries)?;
         let entity = |id: &EntityId| self.entities.get(id).map(|cached| &cached.entity);
         let mut supplies = Supplies::default();
