@@ -67,6 +67,35 @@ impl Quantiles {
         }
     }
 
+    /// The highest probability that is known.
+    pub fn known(&self) -> f64 {
+        self.points[self.points.len() - 1].0
+    }
+
+    /// The mean, with what lies outside the known probabilities at the outermost values.
+    pub fn mean(&self) -> f64 {
+        // Everything is at the lowest value or above it.
+        self.points[0].1 + self.loss(self.points[0].1)
+    }
+
+    /// E[(D − `level`)⁺], the expected amount beyond a level; what lies outside the known probabilities is at the
+    /// outermost values.
+    pub fn loss(&self, level: f64) -> f64 {
+        let (lowest, highest) = (self.points[0], self.points[self.points.len() - 1]);
+        let between = self.points.windows(2).map(|w| {
+            let ((p0, v0), (p1, v1)) = (w[0], w[1]);
+            let beyond = match () {
+                () if level <= v0 => 0.5 * v0 + 0.5 * v1 - level,
+                () if level >= v1 => 0.0,
+                () => 0.5 * (v1 - level) * ((v1 - level) / (v1 - v0)),
+            };
+            (p1 - p0) * beyond
+        });
+        let below = lowest.0 * (lowest.1 - level).max(0.0);
+        let above = (1.0 - highest.0) * (highest.1 - level).max(0.0);
+        below + between.sum::<f64>() + above
+    }
+
     /// The points, as (probability, value).
     pub fn points(&self) -> &[(f64, f64)] {
         &self.points
