@@ -3,6 +3,7 @@
 //!
 //! No function returns NaN or an infinity: what cannot be computed is an error that names the cause.
 
+pub mod demand;
 pub mod distribution;
 pub mod inventory;
 pub mod quantiles;

@@ -1,6 +1,8 @@
 //! The numerics against worked examples of others, against brute force, and against what must hold for any input.
 
 mod cases {
-    pub(crate) mod inventory;
-    pub(crate) mod scale;
+    mod chance;
+    mod demand;
+    mod inventory;
+    mod scale;
 }

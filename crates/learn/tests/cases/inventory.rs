@@ -6,6 +6,7 @@ use learn::inventory::*;
 use learn::{Distribution, Quantiles};
 use proptest::prelude::*;
 
+use super::chance::Chance;
 use super::scale::config;
 
 fn near(found: f64, known: f64) {
@@ -89,19 +90,12 @@ fn the_fill_rate_is_that_of_a_simulated_stock() {
         stock_levels(ServiceTarget::Fill(0.9), &Distribution::poisson(rate * lead_time).unwrap(), 8.0);
     let levels = levels.unwrap();
     let r = levels.reorder_point as i64;
-    // Exponential times between customers, from a fixed generator.
-    let mut state = 0x2545_f491_4f6c_dd1d_u64;
-    let mut even = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 11) as f64 / (1_u64 << 53) as f64
-    };
+    let mut chance = Chance::new(1);
     let (mut now, mut on_hand, mut position) = (0.0, r + q, r + q);
     let mut coming: std::collections::VecDeque<f64> = [].into();
     let (mut at_once, customers) = (0_u32, 400_000_u32);
     for _ in 0..customers {
-        now -= (1.0 - even()).ln() / rate;
+        now += chance.waiting() / rate;
         while coming.front().is_some_and(|arrival| *arrival <= now) {
             coming.pop_front();
             on_hand += q;
@@ -259,6 +253,49 @@ proptest! {
             for up_to in (best.up_to - 5).max(s + 1)..=best.up_to + 5 {
                 let cost = order_up_to_cost((s, up_to), k, h, p, &period, &protection).unwrap();
                 prop_assert!(cost >= best.cost * (1.0 - 1e-12), "({s}, {up_to}) {cost} {best:?}");
+            }
+        }
+    }
+
+    /// Followed period by period: the chain of positions under (s, S), its costs, and every s and S near.
+    #[test]
+    fn order_up_to_levels_are_the_best_of_all_chains(
+        k in 0.1..30.0_f64, h in 0.5..10.0_f64, p in 0.5..50.0_f64,
+        weights in prop::collection::vec(0.01..1.0_f64, 2..6),
+    ) {
+        let sum: f64 = weights.iter().sum();
+        let pmf: Vec<f64> = weights.iter().map(|weight| weight / sum).collect();
+        let demand = Counts::new(pmf.clone()).unwrap();
+        let found = order_up_to(k, h, p, &demand, &demand).unwrap();
+        let period = |level: i64| -> f64 {
+            let left = |units: usize| level as f64 - units as f64;
+            pmf.iter().enumerate().map(|(units, q)| q * (h * left(units).max(0.0) + p * (-left(units)).max(0.0))).sum()
+        };
+        let chain = |s: i64, up_to: i64| {
+            let width = (up_to - s) as usize;
+            // How often the position is 0, 1, … below S at the start of a period, after ordering.
+            let mut often = vec![1.0 / width as f64; width];
+            let mut cost = 0.0;
+            for _ in 0..400 {
+                let mut next = vec![0.0; width];
+                cost = 0.0;
+                for (below, share) in often.iter().enumerate() {
+                    cost += share * period(up_to - below as i64);
+                    for (units, q) in pmf.iter().enumerate() {
+                        let ordered = below + units >= width;
+                        next[if ordered { 0 } else { below + units }] += share * q;
+                        cost += if ordered { share * q * k } else { 0.0 };
+                    }
+                }
+                often = next;
+            }
+            cost
+        };
+        let known = chain(found.reorder_point, found.up_to);
+        prop_assert!((known - found.cost).abs() < 1e-6 * (1.0 + known), "{known} {found:?}");
+        for s in found.reorder_point - 2..=found.reorder_point + 2 {
+            for up_to in (found.up_to - 2).max(s + 1)..=found.up_to + 2 {
+                prop_assert!(chain(s, up_to) >= known * (1.0 - 1e-6), "({s}, {up_to}) {found:?}");
             }
         }
     }
