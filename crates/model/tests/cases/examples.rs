@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use model::identity::HashedIdentifier;
+use model::supply::Shortage;
 use model::*;
 
 /// Examples of an enum, each beside the pattern of its variant; the match has no wildcard.
@@ -18,6 +19,11 @@ macro_rules! every {
         }
     };
 }
+
+mod supply;
+
+pub(crate) use self::supply::supply_commands;
+use self::supply::{HOLD, of_supply, quote, reservation};
 
 const AT: Time = Time(1_772_355_600_123_456);
 const PARTITION: PartitionId = PartitionId(0);
@@ -55,6 +61,9 @@ every!(record_kinds, RecordKind,
 every!(entities, EntityId,
     "customer": EntityId { kind: EntityKind::Customer, .. } => CUSTOMER,
     "workspace": EntityId { kind: EntityKind::Workspace, .. } => EntityId::workspace(),
+    "item": EntityId { kind: EntityKind::Item, .. } => of_supply(EntityKind::Item),
+    "stock": EntityId { kind: EntityKind::Stock, .. } => of_supply(EntityKind::Stock),
+    "resource": EntityId { kind: EntityKind::Resource, .. } => of_supply(EntityKind::Resource),
 );
 
 every!(causes, Cause,
@@ -68,6 +77,8 @@ every!(causes, Cause,
 every!(skips, SkipReason,
     "poison": SkipReason::Poison(_) => SkipReason::Poison(text("index out of bounds")),
     "unreadable": SkipReason::Unreadable(_) => SkipReason::Unreadable(text("no key slot 9 exists")),
+    "not_understood": SkipReason::NotUnderstood(_) =>
+        SkipReason::NotUnderstood(text("properties.on_hand is missing")),
 );
 
 every!(cancellers, CancelledBy,
@@ -140,6 +151,8 @@ every!(risks, RiskReason,
     "scored": RiskReason::Scored { .. } =>
         RiskReason::Scored { probability_late: 0.875, reason: text("carrier backlog") },
     "failed_attempt": RiskReason::FailedAttempt => RiskReason::FailedAttempt,
+    "supply": RiskReason::Supply { .. } =>
+        RiskReason::Supply { why: Shortage::LateReceipt, what: text("toner@seoul"), covered_at: Some(AT) },
 );
 
 every!(effect_kinds, EffectKind,
@@ -156,6 +169,7 @@ every!(timer_purposes, TimerPurpose,
     "deadline": TimerPurpose::PromiseDeadline(_) => TimerPurpose::PromiseDeadline(text("order:o-1")),
     "hand_over": TimerPurpose::HandOver(_) => TimerPurpose::HandOver(text("order:o-1")),
     "quote_expiry": TimerPurpose::QuoteExpiry(_) => TimerPurpose::QuoteExpiry(text("q-1")),
+    "receipt_due": TimerPurpose::ReceiptDue(_) => TimerPurpose::ReceiptDue(text("po-1")),
 );
 
 fn hashed(n: u8) -> HashedIdentifier {
@@ -171,6 +185,7 @@ every!(mails, MailBody,
         timeline: TimelineId(2),
         now: Time(AT.0 + 1),
     },
+    "supply": MailBody::Supply(_) => MailBody::Supply(SupplyMail::ReleaseHold { hold: HOLD, expires_at: AT, now: AT }),
 );
 
 fn full_terms() -> PromiseTerms {
@@ -331,6 +346,8 @@ every!(facts, Fact,
         one: hashed(1), other: hashed(2), at: AT },
     "signal.kept": Fact::SignalKept { .. } => Fact::SignalKept {
         about: text("p-1"), name: text("promise.fulfilled"), properties: text("{}"), at: AT },
+    "quote.asked": Fact::Quote(_) => Fact::Quote(QuoteFact::Asked { quote: Box::new(quote()), first_hold: 3, at: AT }),
+    "hold.confirmed": Fact::Supply(_) => Fact::Supply(SupplyFact::HoldConfirmed { hold: HOLD, at: AT }),
 );
 
 every!(outcomes, Outcome,
@@ -386,6 +403,11 @@ every!(commands, Command,
         Command::PartIdentifiers { one: hashed(1), other: hashed(2) },
     "join_identifiers": Command::JoinIdentifiers { .. } =>
         Command::JoinIdentifiers { one: hashed(1), other: hashed(2) },
+    "quote": Command::Quote(_) => Command::Quote(Box::new(quote())),
+    "confirm_quote": Command::ConfirmQuote { .. } =>
+        Command::ConfirmQuote { quote_id: text("q-1"), order_id: text("o-1") },
+    "release_quote": Command::ReleaseQuote { .. } => Command::ReleaseQuote { quote_id: text("q-1") },
+    "supply": Command::Supply(_) => Command::Supply(SupplyCommand::Reserve(reservation())),
 );
 
 pub(crate) fn sealed(len: usize) -> Sealed<'static> {
@@ -510,6 +532,7 @@ pub(crate) fn outcome_lists() -> Vec<(String, Vec<Outcome>)> {
     let fact = Outcome::Fact;
     let made = |terms| fact(Fact::PromiseMade { terms, at: AT });
     let all = |outcomes: &mut dyn Iterator<Item = Outcome>| outcomes.collect::<Vec<_>>();
+    lists.extend(supply::outcome_lists());
     lists.push(of(
         "every.risk_reason",
         all(&mut risks()

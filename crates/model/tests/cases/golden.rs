@@ -103,7 +103,9 @@ fn violations() -> Vec<(String, ViolationBody<'static>)> {
 }
 
 fn commands() -> Vec<(String, Command)> {
-    named("command", examples::commands())
+    let supply = examples::supply_commands().into_iter();
+    let supply = supply.map(|(name, command)| (format!("command-supply-{name}"), Command::Supply(command)));
+    named("command", examples::commands()).into_iter().chain(supply).collect()
 }
 
 fn entries() -> Vec<(String, Entry<'static>)> {
