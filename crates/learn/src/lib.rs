@@ -3,6 +3,10 @@
 //!
 //! No function returns NaN: what cannot be computed is an error that names the cause.
 
+pub mod boost;
+pub mod delivery;
 pub mod quantiles;
+pub mod ranking;
+pub mod survival;
 
 pub use quantiles::Quantiles;
