@@ -51,7 +51,8 @@ fn uppers(table: &Table, column: usize) -> Vec<f32> {
         .filter(|value| !value.is_nan())
         .collect();
     values.sort_by(f32::total_cmp);
-    let mut uppers: Vec<f32> = (1..STEPS).filter_map(|k| values.get(k * values.len() / STEPS)).copied().collect();
+    let mut uppers: Vec<f32> =
+        (1..STEPS).filter_map(|k| values.get(k * values.len() / STEPS)).copied().collect();
     uppers.dedup();
     // Above the highest value nothing is left to cut off.
     if uppers.last() == values.last() {

@@ -127,20 +127,23 @@ impl Boosted {
             for ((slot, target), sum) in gradients.iter_mut().zip(targets).zip(&sums) {
                 *slot = loss.gradient(target, *sum);
             }
-            let rows: Vec<u32> = (0..table.rows() as u32).filter(|_| draws.chance(params.row_share)).collect();
+            let rows: Vec<u32> =
+                (0..table.rows() as u32).filter(|_| draws.chance(params.row_share)).collect();
             let mut features: Vec<usize> =
                 (0..table.width()).filter(|_| draws.chance(params.feature_share)).collect();
             if features.is_empty() {
                 features = (0..table.width()).collect();
             }
-            let tree = Grower { binned: &binned, gradients: &gradients, features: &features, params }
-                .grow(rows, |rows, gradient, weight| {
+            let tree = Grower { binned: &binned, gradients: &gradients, features: &features, params }.grow(
+                rows,
+                |rows, gradient, weight| {
                     params.rate
                         * match loss.leaf(rows, targets, &sums) {
                             Some(step) => step,
                             None => -gradient / (weight + params.ridge),
                         }
-                });
+                },
+            );
             for (at, sum) in sums.iter_mut().enumerate() {
                 *sum += tree.value(table.row(at));
             }

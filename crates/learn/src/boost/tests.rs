@@ -45,7 +45,8 @@ fn what_is_only_known_to_be_longer_does_not_make_it_shorter() {
         table.push(&[x as f32]);
         targets.push(Target { value: y.min(6.0), at_least: y > 6.0, offset: 0.0 });
     }
-    let model = Boosted::fit(&table, &targets, Loss::Quantile(0.5), &Params::default(), &mut quiet()).unwrap();
+    let model =
+        Boosted::fit(&table, &targets, Loss::Quantile(0.5), &Params::default(), &mut quiet()).unwrap();
     assert!((model.predict(&[0.5]) - 5.0).abs() < 0.6, "{}", model.predict(&[0.5]));
 }
 
@@ -82,7 +83,9 @@ fn degenerate_tables_make_constants() {
     // All rows alike: nothing to split on.
     let mut same = Table::new(2);
     (0..500).for_each(|_| same.push(&[1.0, f32::NAN]));
-    assert!((fit(&same, &vec![exact(2.0); 500], Loss::Quantile(0.5)).predict(&[1.0, 0.0]) - 2.0).abs() < 1e-9);
+    assert!(
+        (fit(&same, &vec![exact(2.0); 500], Loss::Quantile(0.5)).predict(&[1.0, 0.0]) - 2.0).abs() < 1e-9
+    );
     // Nothing but lower bounds.
     let bounds = vec![Target { value: 3.0, at_least: true, offset: 0.0 }; 500];
     assert!(fit(&same, &bounds, Loss::Quantile(0.5)).predict(&[1.0, 0.0]) >= 3.0);

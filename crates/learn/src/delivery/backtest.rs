@@ -128,7 +128,8 @@ pub fn backtest(
 ) -> Result<Backtest, DeliveryError> {
     check(orders)?;
     let Settings { cutoff, frozen, .. } = *settings;
-    let before_delivered = orders.iter().filter(|order| order.delivered.is_some_and(|at| at < cutoff)).count();
+    let before_delivered =
+        orders.iter().filter(|order| order.delivered.is_some_and(|at| at < cutoff)).count();
     if before_delivered == 0 {
         return Err(DeliveryError::NothingDelivered);
     }
@@ -147,8 +148,20 @@ pub fn backtest(
         frontier: Vec::new(),
         chosen: None,
         matching: None,
-        at_purchase: LateRanking { orders: 0, late: 0, auc: None, auc_by_probability: None, auc_by_lane: None },
-        at_hand_over: LateRanking { orders: 0, late: 0, auc: None, auc_by_probability: None, auc_by_lane: None },
+        at_purchase: LateRanking {
+            orders: 0,
+            late: 0,
+            auc: None,
+            auc_by_probability: None,
+            auc_by_lane: None,
+        },
+        at_hand_over: LateRanking {
+            orders: 0,
+            late: 0,
+            auc: None,
+            auc_by_probability: None,
+            auc_by_lane: None,
+        },
     };
     let scored = result.pick(orders, settings);
     if scored.is_empty() {
@@ -179,9 +192,8 @@ pub fn backtest(
 
     let chosen_service = reliability(orders, cutoff);
     let services = settings.services.iter().copied().chain(chosen_service);
-    let mut frontier: Vec<FrontierPoint> = services
-        .map(|service| point(orders, &scored, &ways, &mut purchase_curves, service))
-        .collect();
+    let mut frontier: Vec<FrontierPoint> =
+        services.map(|service| point(orders, &scored, &ways, &mut purchase_curves, service)).collect();
     result.chosen = chosen_service.and_then(|_| frontier.pop());
     result.matching = frontier.iter().find(|point| point.kept >= result.market.kept).copied();
     result.frontier = frontier;

@@ -41,7 +41,9 @@ impl TryFrom<Stored> for DeliveryTimes {
     fn try_from(stored: Stored) -> Result<Self, String> {
         let Stored { version, lanes } = stored;
         if version != DELIVERY_TIMES_VERSION {
-            return Err(format!("delivery times of version {version}; {DELIVERY_TIMES_VERSION} is understood"));
+            return Err(format!(
+                "delivery times of version {version}; {DELIVERY_TIMES_VERSION} is understood"
+            ));
         }
         let sorted = lanes.windows(2).all(|w| (&w[0].from, &w[0].to) < (&w[1].from, &w[1].to));
         match lanes.first() {
@@ -79,7 +81,9 @@ impl DeliveryTimes {
     pub fn learn(orders: &[Order], until: f64) -> Result<DeliveryTimes, DeliveryError> {
         check(orders)?;
         let mut ways: std::collections::BTreeMap<(&str, &str), Ways> = std::collections::BTreeMap::new();
-        for order in orders.iter().filter(|order| order.placed < until && order.placed > until - WINDOW - LOST) {
+        for order in
+            orders.iter().filter(|order| order.placed < until && order.placed > until - WINDOW - LOST)
+        {
             let delivered = order.delivered.filter(|delivered| *delivered < until);
             let cancelled = order.cancelled.filter(|cancelled| *cancelled < until);
             let end = delivered.or(cancelled).unwrap_or(until);
@@ -122,7 +126,8 @@ impl DeliveryTimes {
                 from_purchase: self::times(&ways.purchase, Some((&parent.from_purchase, ways.orders)))
                     .unwrap_or_else(|| parent.from_purchase.clone()),
                 from_hand_over: parent.from_hand_over.as_ref().map(|parent| {
-                    self::times(&ways.hand_over, Some((parent, ways.orders))).unwrap_or_else(|| parent.clone())
+                    self::times(&ways.hand_over, Some((parent, ways.orders)))
+                        .unwrap_or_else(|| parent.clone())
                 }),
             };
             times.lanes.push(lane);

@@ -102,7 +102,8 @@ fn held_still_it_knows_nothing_of_what_comes_after_the_cut_off() {
     assert_eq!(features.lane, changed.lane);
     let settings = Settings { trees: few(), ..Settings::standard(cutoff, end, end, true) };
     let quiet = &mut |_, _| {};
-    let (one, two) = (backtest(&orders, &settings, quiet).unwrap(), backtest(&other, &settings, quiet).unwrap());
+    let (one, two) =
+        (backtest(&orders, &settings, quiet).unwrap(), backtest(&other, &settings, quiet).unwrap());
     let days = |found: &Backtest| found.frontier.iter().map(|point| point.days).collect::<Vec<_>>();
     assert_eq!(days(&one), days(&two));
     assert_ne!(one.market.taken_days, two.market.taken_days);
@@ -161,7 +162,9 @@ fn kept_times_are_looked_over_when_they_are_read() {
     let times = DeliveryTimes::learn(&shop(30, 5, 6), 30.0 * DAY).unwrap();
     let text = serde_json::to_string(&times).unwrap();
     assert_eq!(serde_json::from_str::<DeliveryTimes>(&text).unwrap(), times);
-    assert!(serde_json::from_str::<DeliveryTimes>(&text.replacen("\"version\":1", "\"version\":2", 1)).is_err());
+    assert!(
+        serde_json::from_str::<DeliveryTimes>(&text.replacen("\"version\":1", "\"version\":2", 1)).is_err()
+    );
     assert!(serde_json::from_str::<DeliveryTimes>(r#"{"version":1,"lanes":[]}"#).is_err());
 }
 
