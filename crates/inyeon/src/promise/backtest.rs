@@ -14,7 +14,7 @@ use crate::render::{array, heads, number, pairs, percent, plain, table};
 
 /// The share of the orders with a promise that lies before the cut-off where none is named.
 const BEFORE: f64 = 0.8;
-/// The service levels shown to a person; `--json` has every hundredth.
+/// The service levels shown to a person; `--json` has every half hundredth.
 const SHOWN: [f64; 9] = [0.80, 0.85, 0.88, 0.90, 0.93, 0.95, 0.97, 0.98, 0.99];
 
 #[derive(Args)]
@@ -109,7 +109,7 @@ pub(super) fn shown(found: &Value, messages: &Messages) -> String {
         let error = point["calibration_error"].as_f64().map_or(Value::Null, |error| json!(100.0 * error));
         vec![
             what,
-            percent(&point["service"]),
+            percent(&point["rule"]["service"]),
             percent(&point["kept"]),
             days(&point["days"]),
             percent(&point["probability"]),
@@ -117,12 +117,17 @@ pub(super) fn shown(found: &Value, messages: &Messages) -> String {
         ]
     };
     let of_grid = |point: &&Value| {
-        let service = point["service"].as_f64().unwrap_or_default();
+        let service = point["rule"]["service"].as_f64().unwrap_or_default();
         SHOWN.iter().any(|shown| (shown - service).abs() < 1e-9)
     };
     let mut rows: Vec<_> =
         array(r("frontier")).iter().filter(of_grid).map(|point| row(String::new(), point)).collect();
-    for (key, what) in [("matching", "backtest-matching"), ("chosen", "backtest-chosen")] {
+    let named = [
+        ("matching", "backtest-matching"),
+        ("matching_priced", "backtest-matching-priced"),
+        ("chosen", "backtest-chosen"),
+    ];
+    for (key, what) in named {
         if r(key).is_object() {
             rows.push(row(messages.get(what), r(key)));
         }

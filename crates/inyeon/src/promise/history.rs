@@ -25,6 +25,13 @@ pub(super) struct Orders {
     pub(super) last: f64,
 }
 
+impl Orders {
+    /// When the last of them was placed.
+    pub(super) fn last_placed(&self) -> Option<f64> {
+        self.orders.last().map(|order| order.placed)
+    }
+}
+
 /// Hours since 1970, as the learner counts them.
 pub(super) fn hours(time: Time) -> f64 {
     time.0 as f64 / HOUR_MICROS

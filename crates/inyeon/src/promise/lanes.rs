@@ -25,8 +25,8 @@ pub struct LearnArgs {
     source: Option<String>,
 }
 
-/// Delivery times by lane from all orders of a store, as they were known at `until` (without it: at the last thing
-/// recorded).
+/// Delivery times by lane from all orders of a store, as they were known at `until` (without it: when the last
+/// order was placed).
 pub fn learn_lanes(node: &Node, until: Option<Time>) -> Result<DeliveryTimes, Failure> {
     learn(&|op| ops::run(node, op), until, None, true, String::new()).map(|(times, _)| times)
 }
@@ -39,8 +39,10 @@ fn learn(
     message: String,
 ) -> Result<(DeliveryTimes, Time), Failure> {
     let read = history::read(run, source, quiet, message)?;
-    // Just behind the last instant, so that what happened at it is known.
-    let until = until.unwrap_or_else(|| history::time(read.last).plus_micros(1_000));
+    // Where orders ended long ago, what is remembered are the last ones that there were. The instant itself is
+    // known too.
+    let last = || history::time(read.last_placed().unwrap_or(read.last)).plus_micros(1_000);
+    let until = until.unwrap_or_else(last);
     let times = DeliveryTimes::learn(&read.orders, history::hours(until)).map_err(|error| failed(&error))?;
     Ok((times, until))
 }

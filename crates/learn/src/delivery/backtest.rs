@@ -28,6 +28,8 @@ pub struct Settings {
     pub frozen: bool,
     /// The probabilities of being kept with which days are offered.
     pub services: Vec<f64>,
+    /// Prices of a day of waiting, in promises kept, from high to low; see [`Recent::offer_at_price`].
+    pub day_prices: Vec<f64>,
     /// Hours back that the recent deviations reach.
     pub window: f64,
     /// Hours before the cut-off whose orders the trees do not see: their deviations are honest.
@@ -36,16 +38,19 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The standard settings for a cut-off: services .80 to .99, deviations of a fortnight (frozen: four weeks).
+    /// The standard settings for a cut-off: services .80 to .99 by halves of a hundredth,
+    /// deviations of a fortnight (frozen: four weeks).
     pub fn standard(cutoff: f64, until: f64, known_until: f64, frozen: bool) -> Self {
         Settings {
             cutoff,
             until,
             known_until,
             frozen,
-            services: (80..=99).map(|percent| f64::from(percent) / 100.0).collect(),
+            services: (160..=198).map(|half| f64::from(half) / 200.0).collect(),
+            // From a promise for three days to one for 500, each 8 % lower.
+            day_prices: (0..62).map(|step| 0.32 * 0.92_f64.powi(step)).collect(),
             window: if frozen { 28.0 * DAY } else { 14.0 * DAY },
-            held_back: 28.0 * DAY,
+            held_back: 14.0 * DAY,
             trees: Params::default(),
         }
     }
@@ -62,10 +67,20 @@ pub struct Market {
     pub taken_days: f64,
 }
 
-/// Days offered at one service level, on the scored orders.
+/// How days are chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rule {
+    /// To each order the first day with this probability.
+    Service(f64),
+    /// To each order the day that is worth most at this price of a day.
+    DayPrice(f64),
+}
+
+/// Days offered by one rule, on the scored orders.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct FrontierPoint {
-    pub service: f64,
+    pub rule: Rule,
     /// The share of offers that would have been kept.
     pub kept: f64,
     /// Days offered, on average.
@@ -105,10 +120,14 @@ pub struct Backtest {
     pub not_due: usize,
     pub market: Market,
     pub frontier: Vec<FrontierPoint>,
+    /// The same with the days chosen by their price.
+    pub priced: Vec<FrontierPoint>,
     /// The service level that the promises due in the 90 days before the cut-off were kept with.
     pub chosen: Option<FrontierPoint>,
     /// The first point of the frontier at which at least as many are kept as the market kept. Read off afterwards.
     pub matching: Option<FrontierPoint>,
+    /// The same among the priced ones.
+    pub matching_priced: Option<FrontierPoint>,
     pub at_purchase: LateRanking,
     pub at_hand_over: LateRanking,
 }
@@ -146,8 +165,10 @@ pub fn backtest(
         not_due: 0,
         market: Market { kept: 0.0, days: 0.0, taken_days: 0.0 },
         frontier: Vec::new(),
+        priced: Vec::new(),
         chosen: None,
         matching: None,
+        matching_priced: None,
         at_purchase: LateRanking {
             orders: 0,
             late: 0,
@@ -191,12 +212,14 @@ pub fn backtest(
     let mut hand_over_curves = Curves::new(&handed, settings);
 
     let chosen_service = reliability(orders, cutoff);
-    let services = settings.services.iter().copied().chain(chosen_service);
-    let mut frontier: Vec<FrontierPoint> =
-        services.map(|service| point(orders, &scored, &ways, &mut purchase_curves, service)).collect();
-    result.chosen = chosen_service.and_then(|_| frontier.pop());
-    result.matching = frontier.iter().find(|point| point.kept >= result.market.kept).copied();
-    result.frontier = frontier;
+    let mut at = |rule: Rule| point(orders, &scored, &ways, &mut purchase_curves, rule);
+    let kept = result.market.kept;
+    let first = |points: &[FrontierPoint]| points.iter().find(|point| point.kept >= kept).copied();
+    result.frontier = settings.services.iter().map(|service| at(Rule::Service(*service))).collect();
+    result.priced = settings.day_prices.iter().map(|price| at(Rule::DayPrice(*price))).collect();
+    result.chosen = chosen_service.map(|service| at(Rule::Service(service)));
+    result.matching = first(&result.frontier);
+    result.matching_priced = first(&result.priced);
     result.at_purchase = ranking(orders, &scored, &ways, &mut purchase_curves, &features.lane);
     result.at_hand_over =
         ranking(orders, &scored, &handed, &mut hand_over_curves, &features.lane_from_hand_over);
@@ -305,14 +328,18 @@ fn point(
     scored: &[Scored],
     ways: &[Option<Way>],
     curves: &mut Curves<'_>,
-    service: f64,
+    rule: Rule,
 ) -> FrontierPoint {
     let mut offers = Vec::with_capacity(scored.len());
     let mut days = Vec::with_capacity(scored.len());
     for scored in scored {
         let order = &orders[scored.number];
         let (Some(way), Some(curve)) = (ways[scored.number], curves.at(order.placed)) else { continue };
-        let offer = curve.offer(way.expected, order.day_end() - order.placed, service);
+        let first = order.day_end() - order.placed;
+        let offer = match rule {
+            Rule::Service(service) => curve.offer(way.expected, first, service),
+            Rule::DayPrice(price) => curve.offer_at_price(way.expected, first, price),
+        };
         let taken = order.delivered.map(|delivered| {
             order.delivered_day.unwrap_or_else(|| ((delivered - order.day_end()) / DAY).ceil() as i32)
         });
@@ -320,7 +347,7 @@ fn point(
         days.push(f64::from(offer.day));
     }
     FrontierPoint {
-        service,
+        rule,
         kept: mean(offers.iter().map(|offer| f64::from(u8::from(offer.1)))),
         days: mean(days.into_iter()),
         probability: mean(offers.iter().map(|offer| offer.0)),

@@ -16,7 +16,7 @@ mod recent;
 mod running;
 mod sweep;
 
-pub use backtest::{Backtest, FrontierPoint, LateRanking, Market, Settings, backtest};
+pub use backtest::{Backtest, FrontierPoint, LateRanking, Market, Rule, Settings, backtest};
 pub use lanes::{DELIVERY_TIMES_VERSION, DeliveryTimes, Lane};
 pub use model::Model;
 pub use recent::{Offer, Recent};

@@ -70,6 +70,26 @@ impl Recent {
         Offer { day: day as i32, probability: at(day) }
     }
 
+    /// The day that is worth most where a promise kept is worth 1 and each day of waiting costs `day_price`: the
+    /// largest probability − day_price · day. Of all ways to offer days this keeps the most promises for the days it
+    /// offers on average; orders whose last chances take long are offered less certainty than the others.
+    pub fn offer_at_price(&self, expected: f64, first: f64, day_price: f64) -> Offer {
+        let mut best = Offer { day: 0, probability: self.probability(expected, first) };
+        let worth = |offer: Offer| offer.probability - day_price * f64::from(offer.day);
+        for day in 1..=OFFER_DAYS_MAX {
+            // Not even certainty would make up for the wait from here on.
+            if 1.0 - day_price * f64::from(day) <= worth(best) {
+                break;
+            }
+            let probability = self.probability(expected, first + DAY * f64::from(day));
+            let offer = Offer { day, probability };
+            if worth(offer) > worth(best) {
+                best = offer;
+            }
+        }
+        best
+    }
+
     /// The deviations themselves.
     pub fn deviations(&self) -> &Quantiles {
         &self.0

@@ -74,12 +74,15 @@ fn a_backtest_finds_lanes_and_sellers_and_promises_less_for_more() {
     // As many are kept as were, and days earlier.
     let matching = found.matching.unwrap();
     assert!(matching.kept >= found.market.kept && matching.days < found.market.days - 1.0, "{matching:?}");
-    for point in found.frontier.iter().filter(|point| point.service < 0.98) {
+    for point in found.frontier.iter().chain(&found.priced).filter(|point| point.probability < 0.98) {
         assert!(point.calibration_error < 0.03, "{point:?}");
     }
     for pair in found.frontier.windows(2) {
         assert!(pair[0].days <= pair[1].days && pair[0].kept <= pair[1].kept);
     }
+    // By their price days are chosen at least as well.
+    let priced = found.matching_priced.unwrap();
+    assert!(priced.kept >= found.market.kept && priced.days < matching.days + 0.3, "{priced:?}");
     // Who is late is better known than by lane, and best at the hand-over.
     let (bought, handed) = (found.at_purchase, found.at_hand_over);
     assert!(bought.auc.unwrap() > bought.auc_by_lane.unwrap() + 0.02, "{bought:?}");
@@ -225,6 +228,9 @@ proptest! {
         let offer = recent.offer(expected, first, service);
         let by = |day: i32| recent.probability(expected, first + DAY * f64::from(day));
         prop_assert!(offer.probability >= service && (offer.probability - by(offer.day)).abs() < 1e-12);
+        let priced = recent.offer_at_price(expected, first, 0.01);
+        let worth = |day: i32| by(day) - 0.01 * f64::from(day);
+        prop_assert!((0..=90).all(|day| worth(day) <= worth(priced.day) + 1e-12));
         prop_assert!(offer.day == 0 || by(offer.day - 1) < service + 1e-9);
     }
 }
