@@ -50,7 +50,7 @@ pub(super) fn run(
     })?;
     let until = until.unwrap_or(f64::MAX);
     let settings = Settings::standard(cutoff, until, read.last, args.frozen);
-    let bar = Bar::new(2 * settings.trees.trees as u64, quiet, messages.get("promise-learning"));
+    let bar = Bar::new(settings.steps() as u64, quiet, messages.get("promise-learning"));
     let found = delivery::backtest(&read.orders, &settings, &mut |done, _| bar.at(done as u64))
         .map_err(|error| failed(&error))?;
     drop(bar);

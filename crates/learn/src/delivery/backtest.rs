@@ -54,6 +54,11 @@ impl Settings {
             trees: Params::default(),
         }
     }
+
+    /// Steps that a backtest tells its progress in: trees, then rules by which days are offered.
+    pub fn steps(&self) -> usize {
+        2 * self.trees.trees + self.services.len() + self.day_prices.len()
+    }
 }
 
 /// What was promised, by whoever promised, and what came of it.
@@ -154,7 +159,10 @@ pub fn backtest(
     }
     let features = sweep(orders, if frozen { Knowledge::Until(cutoff) } else { Knowledge::Running });
     let held_back = cutoff - settings.held_back;
-    let model = Model::fit(orders, &features, held_back, cutoff, &settings.trees, progress)?;
+    let steps = settings.steps();
+    let model = Model::fit(orders, &features, held_back, cutoff, &settings.trees, &mut |done, _| {
+        progress(done, steps);
+    })?;
     let mut result = Backtest {
         before: orders.iter().filter(|order| order.placed < cutoff).count(),
         before_delivered,
@@ -215,8 +223,15 @@ pub fn backtest(
     let mut at = |rule: Rule| point(orders, &scored, &ways, &mut purchase_curves, rule);
     let kept = result.market.kept;
     let first = |points: &[FrontierPoint]| points.iter().find(|point| point.kept >= kept).copied();
-    result.frontier = settings.services.iter().map(|service| at(Rule::Service(*service))).collect();
-    result.priced = settings.day_prices.iter().map(|price| at(Rule::DayPrice(*price))).collect();
+    let mut done = 2 * settings.trees.trees;
+    let mut told = |rule: Rule| {
+        let point = at(rule);
+        done += 1;
+        progress(done, steps);
+        point
+    };
+    result.frontier = settings.services.iter().map(|service| told(Rule::Service(*service))).collect();
+    result.priced = settings.day_prices.iter().map(|price| told(Rule::DayPrice(*price))).collect();
     result.chosen = chosen_service.map(|service| at(Rule::Service(service)));
     result.matching = first(&result.frontier);
     result.matching_priced = first(&result.priced);

@@ -69,7 +69,7 @@ fn a_backtest_finds_lanes_and_sellers_and_promises_less_for_more() {
     let settings = Settings::standard(cutoff, end, end, false);
     let mut told = 0;
     let found = backtest(&orders, &settings, &mut |done, of| told = done.min(of)).unwrap();
-    assert_eq!(told, 2 * settings.trees.trees);
+    assert_eq!(told, settings.steps());
     assert!(found.scored > 1200 && found.not_due > 0 && found.before_waiting > 50, "{found:?}");
     // As many are kept as were, and days earlier.
     let matching = found.matching.unwrap();
