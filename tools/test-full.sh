@@ -48,6 +48,17 @@ if [ -d "$data/olist" ]; then
 else
   echo "skipped: no records in $data" | block
 fi
+
+section 'Promises from delivery times'
+if [ -d "$data/olist" ]; then
+  for cutoff in ${CUTOFFS:-2018-01-01 2018-02-01 2018-03-01 2018-04-01}; do
+    /usr/bin/env time -f "$cutoff: %e s, peak %M KiB" \
+      "$inyeon" --store "$work/olist" promise backtest --cutoff "$cutoff"
+    "$inyeon" --store "$work/olist" promise backtest --cutoff "$cutoff" --frozen
+  done 2>&1 | block
+else
+  echo "skipped: no records in $data" | block
+fi
 rm -rf "$work/olist" "$work/retail"
 
 section 'Ten million events'

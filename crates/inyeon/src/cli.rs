@@ -15,6 +15,7 @@ use crate::identity::{Asked, IdentityArgs};
 use crate::import::csv_map::Map;
 use crate::import_cmd::{self, Input};
 use crate::ops::{EventFilter, Op};
+use crate::promise::{self, PromiseArgs};
 use crate::webhook;
 use crate::{benchmark, demo, maintenance, plan, render, serve};
 
@@ -45,6 +46,7 @@ pub enum Top {
     Demo(demo::DemoArgs),
     Import(ImportArgs),
     Report(ReportArgs),
+    Promise(PromiseArgs),
     Profile(ProfileArgs),
     Events(EventsArgs),
     Tail(TailArgs),
@@ -433,6 +435,7 @@ fn run(cli: Cli, messages: &Messages) -> Result<ExitCode, Failure> {
             };
             show(&open(false)?.run(op)?, render::promises);
         }
+        Top::Promise(args) => promise::run(&global, args, messages)?,
         Top::Profile(ProfileArgs { what }) => match what {
             ProfileWhat::Show { id, timeline } => {
                 show(&open(false)?.run(Op::Profile { id, timeline })?, render::profile);

@@ -1,6 +1,7 @@
 //! The binary's parts: command line, HTTP edge, importers, demonstration and benchmark.
 
 pub mod access;
+mod bar;
 pub mod benchmark;
 pub mod broker;
 pub mod cli;
@@ -16,6 +17,7 @@ pub mod keys;
 pub mod maintenance;
 pub mod ops;
 pub mod plan;
+pub mod promise;
 pub mod render;
 mod replay;
 pub mod serve;

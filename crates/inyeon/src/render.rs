@@ -36,7 +36,7 @@ fn brief(text: String) -> String {
     }
 }
 
-fn percent(value: &Value) -> String {
+pub(crate) fn percent(value: &Value) -> String {
     value.as_f64().map_or_else(|| "–".to_owned(), |v| format!("{:.2} %", v * 100.0))
 }
 
@@ -49,7 +49,7 @@ fn percent_with(value: &Value, interval: &Value) -> String {
     }
 }
 
-fn number(value: &Value, decimals: usize) -> String {
+pub(crate) fn number(value: &Value, decimals: usize) -> String {
     value.as_f64().map_or_else(|| "–".to_owned(), |v| format!("{v:.decimals$}"))
 }
 
@@ -114,7 +114,7 @@ pub(crate) fn array(value: &Value) -> &[Value] {
 }
 
 /// Label and value, one a line, the values under each other.
-fn pairs(messages: &Messages, rows: &[(&str, String)]) -> String {
+pub(crate) fn pairs(messages: &Messages, rows: &[(&str, String)]) -> String {
     let labels: Vec<String> = rows.iter().map(|(key, _)| messages.get(key)).collect();
     let widest = labels.iter().map(|label| width(label)).max().unwrap_or(0);
     let lines = labels

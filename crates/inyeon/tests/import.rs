@@ -121,10 +121,10 @@ o6,1,p9,s1,,20.00,1.999
 ";
 
 const PRODUCTS: &str = "\
-product_id,product_category_name
-p1,perfumaria
-p2,pc_gamer
-p3,
+product_id,product_category_name,product_weight_g
+p1,perfumaria,225.0
+p2,pc_gamer,heavy
+p3,,
 ";
 
 const PAYMENTS: &str = "\
@@ -197,12 +197,12 @@ fn an_order_is_told_from_purchase_to_review() {
         json!({
             "type": "track", "event": "order.placed", "userId": "ana", "timestamp": "2018-01-10T12:00:00Z",
             "properties": {
-                "order_id": "o1", "currency": "BRL", "total": "120.00", "region": "SP",
+                "order_id": "o1", "currency": "BRL", "total": "120.00", "region": "SP", "postal_code": "01151",
                 "products": [
-                    {"product_id": "p1", "category": "perfumery", "seller_id": "s1", "seller_state": "SP",
-                     "quantity": 1, "price": "100.10", "freight": "7.40"},
+                    {"product_id": "p1", "category": "perfumery", "weight_grams": 225, "seller_id": "s1",
+                     "seller_state": "SP", "seller_postal_code": "13023", "quantity": 1, "price": "100.10", "freight": "7.40"},
                     {"product_id": "p2", "category": "pc_gamer", "seller_id": "s1", "seller_state": "SP",
-                     "quantity": 1, "price": "10.00", "freight": "2.50"},
+                     "seller_postal_code": "13023", "quantity": 1, "price": "10.00", "freight": "2.50"},
                 ],
                 "promise": {"due": "2018-01-19", "time_zone": "America/Sao_Paulo",
                             "hand_over_by": "2018-01-13T12:00:00Z", "basis": "policy"},

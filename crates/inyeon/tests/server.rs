@@ -37,6 +37,8 @@ mod operations;
 mod overload;
 #[path = "server/plan.rs"]
 mod plan;
+#[path = "server/promise.rs"]
+mod promise;
 #[path = "server/support.rs"]
 mod support;
 #[path = "server/sync.rs"]

@@ -3,10 +3,14 @@
 //!
 //! No function returns NaN or an infinity: what cannot be computed is an error that names the cause.
 
+pub mod boost;
+pub mod delivery;
 pub mod demand;
 pub mod distribution;
 pub mod inventory;
 pub mod quantiles;
+pub mod ranking;
+pub mod survival;
 
 pub use distribution::Distribution;
 pub use quantiles::Quantiles;

@@ -157,6 +157,11 @@ impl Rows {
         self.lines.file()
     }
 
+    /// Whether the header has a column of that name.
+    pub(crate) fn has_column(&self, name: &str) -> bool {
+        self.header.iter().any(|column| column == name)
+    }
+
     /// Where in a row the column of that name stands.
     pub(crate) fn column(&self, name: &str) -> Result<usize, ImportError> {
         let mut places = self.header.iter().enumerate().filter_map(|(at, h)| (h == name).then_some(at));

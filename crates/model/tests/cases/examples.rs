@@ -22,8 +22,8 @@ macro_rules! every {
 
 mod supply;
 
-pub(crate) use self::supply::supply_commands;
 use self::supply::{HOLD, of_supply, quote, reservation};
+pub(crate) use self::supply::{shortages, supply_commands};
 
 const AT: Time = Time(1_772_355_600_123_456);
 const PARTITION: PartitionId = PartitionId(0);
@@ -151,7 +151,7 @@ every!(risks, RiskReason,
     "scored": RiskReason::Scored { .. } =>
         RiskReason::Scored { probability_late: 0.875, reason: text("carrier backlog") },
     "failed_attempt": RiskReason::FailedAttempt => RiskReason::FailedAttempt,
-    "supply": RiskReason::Supply { .. } =>
+    "supply_late_receipt": RiskReason::Supply { .. } =>
         RiskReason::Supply { why: Shortage::LateReceipt, what: text("toner@seoul"), covered_at: Some(AT) },
 );
 

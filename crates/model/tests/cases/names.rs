@@ -55,6 +55,10 @@ fn what_has_only_a_name_has_the_right_one() {
     for (name, why) in examples::risks() {
         assert_eq!(why.name(), name);
     }
+    for (name, why) in examples::shortages() {
+        let risk = RiskReason::Supply { why, what: String::new(), covered_at: None };
+        assert_eq!(risk.name(), format!("supply_{name}"));
+    }
     for (name, kind) in examples::effect_kinds() {
         assert_eq!(kind.name(), name);
     }
