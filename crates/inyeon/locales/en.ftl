@@ -117,6 +117,7 @@ arg-promise-backtest-frozen = Hold still at the cut-off also what moves on from 
 arg-promise-backtest-source = Only orders that this source told of
 arg-promise-learn-until = Only what was known on this day; by default the one on which the last order was placed
 arg-promise-learn-source = Only orders that this source told of
+arg-promise-learn-publish = Give the lanes of the promising rules the hours that were learnt for them
 arg-kind = Only promises of this kind
 arg-from = Due on or after this date
 arg-to = Due before this date
@@ -431,6 +432,10 @@ key-revoked = The key of { $name } is revoked.
 plan-reading = reading
 promise-learning = learning
 promise-learnt = Delivery times as known at { $until }, in days from the purchase
+promise-lanes-published = { $n ->
+    [one] The hours of one lane of the promising rules were published.
+   *[other] The hours of { $n } lanes of the promising rules were published.
+}
 promise-more-lanes = … and { $n } more lanes, in --json
 backtest-title = Learnt before { $cutoff }, scored after it; at each order what had happened by then is known
 backtest-title-frozen = Learnt before { $cutoff }, scored after it; nothing is known of what happened after it

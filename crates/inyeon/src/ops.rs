@@ -17,6 +17,7 @@ use crate::identity::{self, IdentityOp};
 use crate::import::csv_map::Map;
 use crate::plan::gate::{Admitted, Door, Named, admit};
 use crate::plan::{self, Document};
+use crate::promise;
 use crate::told::outcome_json;
 use crate::{replay, webhook};
 
@@ -114,6 +115,11 @@ pub enum Op {
         source: Option<String>,
         event: Option<String>,
         limit: usize,
+    },
+    /// Give the promising rules' lanes the delivery times that were learnt.
+    LanesPublish {
+        times: Value,
+        until: String,
     },
     Effects {
         limit: usize,
@@ -281,6 +287,7 @@ pub fn run(node: &Node, op: Op) -> Result<Value, Failure> {
         Op::PlanApply { plan } => plan::op::apply(node, &Document::parse(&plan, "plan")?),
         Op::PlanShow => plan::op::show(node),
         Op::PlanViolations { source, event, limit } => plan::op::violations(node, source, event, limit),
+        Op::LanesPublish { times, until } => promise::publish(node, times, until),
         Op::Effects { limit, skip } => {
             let filter = EffectFilter { limit: Some(limit), skip, ..EffectFilter::default() };
             Ok(json!(node.reader()?.effects(&filter)?))

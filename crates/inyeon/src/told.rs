@@ -1,5 +1,6 @@
 //! What was decided, in a line each.
 
+use model::quote::Purpose;
 use model::{EntityId, Fact, HoldId, Outcome, QuoteFact, SupplyFact, Time};
 use serde_json::{Value, json};
 
@@ -14,9 +15,34 @@ pub(crate) fn outcome_json(entity: EntityId, at: Time, outcome: &Outcome) -> Opt
         Outcome::Ignored { reason } => ("input.ignored".to_owned(), reason.clone()),
         _ => return None,
     };
-    Some(json!({
+    let mut told = json!({
         "type": "fact", "event": name, "entity": entity.to_string(), "at": at.to_string(), "detail": detail,
-    }))
+    });
+    if let Outcome::Fact(Fact::Quote(fact)) = outcome
+        && let Some(quote) = quote_json(fact)
+    {
+        told["quote"] = quote;
+    }
+    Some(told)
+}
+
+/// What of a quote is needed to know how an order came to be.
+fn quote_json(fact: &QuoteFact) -> Option<Value> {
+    Some(match fact {
+        QuoteFact::Asked { quote, .. } => json!({
+            "quote_id": quote.quote_id,
+            "is_order": quote.purpose == Purpose::Order,
+            "region": quote.region,
+            "place": quote.parcels.first().map(|parcel| &parcel.place),
+            "deadline": quote.terms.deadline().to_string(),
+            "time_zone": quote.terms.time_zone,
+            "items": quote.lines.iter().map(|line| line.quantity).sum::<f64>(),
+        }),
+        QuoteFact::Moved { quote_id, stage, order_id, .. } => {
+            json!({ "quote_id": quote_id, "stage": stage.name(), "order_id": order_id })
+        }
+        _ => return None,
+    })
 }
 
 fn fact_detail(fact: &Fact) -> String {

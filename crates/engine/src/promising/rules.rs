@@ -28,6 +28,8 @@ pub struct Rules {
     pub margin_floor: Option<f64>,
     pub places: BTreeMap<String, Place>,
     pub lanes: Vec<Lane>,
+    /// When the lanes' hours were last learnt from what the store holds (RFC 3339).
+    pub learnt_until: Option<String>,
 }
 
 /// Who answers for a promise.
@@ -94,6 +96,7 @@ impl Default for Rules {
             margin_floor: None,
             places: BTreeMap::new(),
             lanes: Vec::new(),
+            learnt_until: None,
         }
     }
 }

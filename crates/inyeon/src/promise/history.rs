@@ -57,8 +57,8 @@ pub(super) fn read(
     let mut reading = Reading::default();
     let mut from = 1;
     loop {
-        let filter = EventFilter { r#type: Some("track".to_owned()), ..EventFilter::default() };
-        let page = run(Op::Events { from, limit: PAGE, wait_ms: 0, facts: false, filter })?;
+        let filter = EventFilter::default();
+        let page = run(Op::Events { from, limit: PAGE, wait_ms: 0, facts: true, filter })?;
         for item in page["items"].as_array().into_iter().flatten() {
             reading.take(item, source);
         }
@@ -81,11 +81,24 @@ struct Steps {
     promised: Option<Time>,
 }
 
+/// An order that may come of a quote of ours.
+struct Quoted {
+    order: Order,
+    zone: String,
+    promised: Option<Time>,
+    order_id: Option<String>,
+}
+
 #[derive(Default)]
 struct Reading {
     orders: HashMap<String, Steps>,
+    /// Quotes that are no orders yet, by the customer and the quote's id.
+    quotes: HashMap<(String, String), Quoted>,
     last: Option<Time>,
 }
+
+/// The source of orders that were placed by confirming a quote.
+const OWN: &str = "promises";
 
 fn earliest(slot: &mut Option<Time>, at: Time) {
     *slot = Some(slot.map_or(at, |known| known.min(at)));
@@ -93,6 +106,12 @@ fn earliest(slot: &mut Option<Time>, at: Time) {
 
 impl Reading {
     fn take(&mut self, item: &Value, source: Option<&str>) {
+        if item["type"] == "fact" {
+            if source.is_none_or(|source| source == OWN) {
+                self.take_quote(item);
+            }
+            return;
+        }
         let (Some(name), Some(at)) =
             (item["event"].as_str(), item["timestamp"].as_str().and_then(Time::parse))
         else {
@@ -135,6 +154,41 @@ impl Reading {
             }
             _ => {}
         }
+    }
+
+    /// An order that was placed by a quote of ours: it left from a place of ours.
+    fn take_quote(&mut self, item: &Value) -> Option<()> {
+        let (at, quote) = (Time::parse(item["at"].as_str()?)?, &item["quote"]);
+        let id = (item["entity"].as_str()?.to_owned(), quote["quote_id"].as_str()?.to_owned());
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        match item["event"].as_str()? {
+            "quote.asked" if quote["is_order"] == true => {
+                let order = Order {
+                    from_region: text(&quote["place"]),
+                    to_region: text(&quote["region"]),
+                    items: quote["items"].as_f64().unwrap_or(f64::NAN),
+                    sellers: 1.0,
+                    ..order_of(&Value::Null, None)
+                };
+                let promised = quote["deadline"].as_str().and_then(Time::parse);
+                let zone = text(&quote["time_zone"]);
+                self.quotes.insert(id, Quoted { order, zone, promised, order_id: None });
+            }
+            "quote.moved" => match quote["stage"].as_str()? {
+                "confirming" => self.quotes.get_mut(&id)?.order_id = Some(text(&quote["order_id"])),
+                "placed" => {
+                    let quoted = self.quotes.remove(&id)?;
+                    let steps = self.orders.entry(quoted.order_id?).or_default();
+                    steps.promised = quoted.promised.or(steps.promised);
+                    steps.placed = Some((at, quoted.order, quoted.zone));
+                    self.last = self.last.max(Some(at));
+                }
+                "refused" | "expired" | "released" => drop(self.quotes.remove(&id)),
+                _ => {}
+            },
+            _ => {}
+        }
+        Some(())
     }
 
     fn finish(self) -> Orders {

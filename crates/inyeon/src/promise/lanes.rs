@@ -23,6 +23,8 @@ pub struct LearnArgs {
     until: Option<String>,
     #[arg(long)]
     source: Option<String>,
+    #[arg(long)]
+    publish: bool,
 }
 
 /// Delivery times by lane from all orders of a store, as they were known at `until` (without it: when the last
@@ -60,12 +62,45 @@ pub(super) fn run(
     let mut lanes: Vec<&Lane> =
         times.lanes().iter().filter(|lane| !lane.from.is_empty() || !lane.to.is_empty()).collect();
     lanes.sort_by(|a, b| b.orders.cmp(&a.orders).then((&a.from, &a.to).cmp(&(&b.from, &b.to))));
+    let published = match args.publish {
+        true => access.run(Op::LanesPublish { times: json!(times), until: until.to_string() })?,
+        false => Value::Null,
+    };
     Ok(json!({
         "until": until.to_string(),
+        "published": published,
         "all": all,
         "lanes": lanes.into_iter().map(summary).collect::<Vec<_>>(),
         "times": times,
     }))
+}
+
+/// Lanes with fewer deliveries keep the hours that the rules give them.
+const LEARNT_FROM_AT_LEAST: u64 = 30;
+
+/// Gives the lanes of the promising rules the hours that were learnt for them: of a lane to one region its own, of
+/// one to several those from its place to anywhere. What was learnt of other places says nothing about ours.
+pub(crate) fn publish(node: &Node, times: Value, until: String) -> Result<Value, Failure> {
+    let times: DeliveryTimes = serde_json::from_value(times).map_err(|error| Failure::other(&error))?;
+    let mut reference = node.ask(|fold| fold.reference().clone())?;
+    let mut learnt = Vec::new();
+    for lane in &mut reference.promising.lanes {
+        let to = if lane.to.ends_with('*') { "" } else { lane.to.as_str() };
+        let known = times.lanes().iter().find(|known| known.from == lane.from && known.to == to);
+        let Some(known) = known.filter(|known| known.orders >= LEARNT_FROM_AT_LEAST) else { continue };
+        if let Some(hours) = &known.from_hand_over {
+            lane.hours = hours.clone();
+            learnt.push(json!({ "from": lane.from, "to": lane.to, "service": lane.service,
+                "orders": known.orders }));
+        }
+    }
+    if !learnt.is_empty() {
+        reference.version += 1;
+        reference.promising.learnt_until = Some(until);
+        reference.check().map_err(|error| Failure::other(&error))?;
+        node.publish_reference(reference)?;
+    }
+    Ok(json!(learnt))
 }
 
 /// A lane in days, for reading.
@@ -97,6 +132,11 @@ pub(super) fn shown(learnt: &Value, messages: &Messages) -> String {
     let mut out = messages.with("promise-learnt", &[("until", plain(&learnt["until"]))]);
     out.push('\n');
     out += &table(&head, &rows);
+    if let Some(published) = learnt["published"].as_array() {
+        let n = published.len().to_string();
+        out += &messages.with("promise-lanes-published", &[("n", n)]);
+        out.push('\n');
+    }
     if lanes.len() > LANES_SHOWN {
         let more = (lanes.len() - LANES_SHOWN).to_string();
         out += &messages.with("promise-more-lanes", &[("n", more)]);

@@ -15,6 +15,7 @@ use crate::i18n::Messages;
 use crate::render;
 
 pub use backtest::BacktestArgs;
+pub(crate) use lanes::publish;
 pub use lanes::{LearnArgs, learn_lanes};
 
 #[derive(Args)]
