@@ -396,6 +396,13 @@ fn no_mail_makes_a_hold_lost_or_doubled_or_half_done() {
         while let Some(key) = shop.fold.mail_waiting().first().copied() {
             shop.fold.deliver(key, false).unwrap();
         }
+        // Nobody has to wait for a time to live to end: what is held is held for a quote that is going on.
+        for (hold, _) in shop.held() {
+            let customer = shop.fold.entity(hold.owner).unwrap().customer().unwrap();
+            let record = customer.quotes.values().find(|record| record.index_of(hold.number).is_some());
+            let stage = record.expect("its owner knows the hold").stage;
+            assert!(!stage.is_ended(), "seed {seed}: {hold:?} is held, and its quote is {}", stage.name());
+        }
         // What was asked for and not confirmed has ended by now.
         shop.wait(DAY);
         while let Some(key) = shop.fold.mail_waiting().first().copied() {
