@@ -16,6 +16,7 @@ pub mod keys;
 pub mod maintenance;
 pub mod ops;
 pub mod plan;
+pub mod promising;
 pub mod render;
 mod replay;
 pub mod serve;
