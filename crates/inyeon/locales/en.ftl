@@ -176,6 +176,7 @@ arg-plan-violations-source = Only of this source
 arg-plan-violations-event = Only of events with this name
 arg-event = Only events and facts of this name; a * at the end stands for any end
 arg-only = Measure only these parts
+arg-promises = The key may also ask for promises, hold and confirm them
 
 # Errors: cause, place, remedy.
 error-other = { $detail }
@@ -376,6 +377,7 @@ col-blocked = event was
 col-plan = plan
 col-last-at = last
 col-created = created
+col-promises = may promise
 col-connected = connected
 col-revoked = revoked
 col-at = at
@@ -530,3 +532,40 @@ backup-restored = Restored into { $dir }. Effects are off until `inyeon effects 
 benchmark-running = measuring: { $what }
 benchmark-title = Intake on this machine ({ $cores } cores, { $bytes }-byte events)
 benchmark-needs-faults = this part needs a build with faults: cargo run --release -p inyeon --features faults -- benchmark intake --only poison
+
+## Promising
+
+promise-unknown-item = { $item } is not in the catalogue
+promise-retired = { $item } is not sold any more
+promise-not-kept = { $item } is kept nowhere
+promise-no-lane = nothing is delivered to { $to }
+promise-stock = not enough of { $item } at { $place }, and none is expected in time
+promise-stock-until = not enough of { $item } at { $place } until { $day }
+promise-reserved = what there is of { $item } at { $place } is reserved for { $class }
+promise-capacity = { $resource } is full on { $day }
+promise-no-capacity = { $resource } has no working time
+promise-margin = the price of { $item } leaves less than the least margin
+promise-by = there by { $day }
+promise-earliest = earliest { $day }: { $why }
+promise-none = cannot be promised: { $why }
+promise-held = held until { $until }; there by { $day }
+promise-placed = ordered as { $order }; there by { $day }
+promise-refused = not held: somebody took it meanwhile. Ask again under a new quote_id
+promise-expired = the quote ended at { $until }. Ask again under a new quote_id
+promise-released = the quote was let go
+promise-field-missing = { $field } is missing or empty
+promise-field-range = { $field }: it must be { $detail }
+promise-field-unreadable = { $field }: { $detail }
+promise-field-too-many = { $field }: more than { $detail }
+promise-field-quote-only = { $field } is of a quote; an inquiry is for nobody and holds nothing
+promise-field-one-of-two = one of user_id and anonymous_id, not both
+promise-field-nobody = { $field } is a placeholder that names nobody
+http-bad-field = { $detail }
+http-may-not-promise = this key may only send. `inyeon keys create NAME --promises` makes one that may ask for promises
+http-infeasible = { $detail }
+http-unknown-quote = no quote is known under this id
+http-quote-ended = { $detail }
+http-quote-id-taken = this quote_id is somebody else's, or that of a promise that was made without a quote. Take another
+http-other-order = this quote is order { $order } already
+http-order-taken = order_id { $order } is that of another order. Take another
+http-quote-placed = this quote is order { $order }; cancel the order instead

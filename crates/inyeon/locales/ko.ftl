@@ -176,6 +176,7 @@ arg-plan-violations-source = 이 소스의 것만
 arg-plan-violations-event = 이 이름의 이벤트만
 arg-event = 이 이름의 이벤트와 사실만. 끝의 *는 어떤 끝이든 뜻합니다
 arg-only = 이 부분만 측정
+arg-promises = 이 키로 약속을 묻고, 잡고, 확정할 수도 있습니다
 
 # Errors: cause, place, remedy.
 error-other = { $detail }
@@ -376,6 +377,7 @@ col-blocked = 이벤트
 col-plan = 플랜
 col-last-at = 마지막
 col-created = 만든 때
+col-promises = 약속 가능
 col-connected = 연결
 col-revoked = 해지한 때
 col-at = 시각
@@ -527,3 +529,40 @@ backup-restored = { $dir } (으)로 되살렸습니다. `inyeon effects on` 전�
 benchmark-running = 측정 중: { $what }
 benchmark-title = 이 기계의 접수 성능(코어 { $cores }개, 이벤트 { $bytes }바이트)
 benchmark-needs-faults = 이 부분은 faults 빌드가 필요합니다: cargo run --release -p inyeon --features faults -- benchmark intake --only poison
+
+## 약속
+
+promise-unknown-item = { $item }: 카탈로그에 없는 품목입니다
+promise-retired = { $item }: 더 이상 판매하지 않습니다
+promise-not-kept = { $item }: 보관하는 곳이 없습니다
+promise-no-lane = { $to }(으)로 가는 배송편이 없습니다
+promise-stock = { $place }의 { $item } 재고가 모자라고, 기한 안에 들어올 물량도 없습니다
+promise-stock-until = { $place }의 { $item } 재고가 { $day }까지 모자랍니다
+promise-reserved = { $place }의 { $item } 재고는 { $class }용으로 잡혀 있습니다
+promise-capacity = { $day }에는 { $resource }의 자리가 없습니다
+promise-no-capacity = { $resource }: 일하는 시간이 없습니다
+promise-margin = { $item }: 이 가격으로는 최소 마진이 남지 않습니다
+promise-by = { $day }까지 도착합니다
+promise-earliest = 가장 빠른 날은 { $day }입니다. { $why }
+promise-none = 약속할 수 없습니다. { $why }
+promise-held = { $until }까지 잡아 두었습니다. { $day }까지 도착합니다
+promise-placed = 주문 { $order }(으)로 확정했습니다. { $day }까지 도착합니다
+promise-refused = 그사이 다른 주문이 가져가서 잡지 못했습니다. 새 quote_id로 다시 물어보세요
+promise-expired = { $until }에 견적이 끝났습니다. 새 quote_id로 다시 물어보세요
+promise-released = 견적을 풀었습니다
+promise-field-missing = { $field }: 없거나 비어 있습니다
+promise-field-range = { $field }: { $detail } 이어야 합니다
+promise-field-unreadable = { $field }: { $detail }
+promise-field-too-many = { $field }: { $detail }개가 넘습니다
+promise-field-quote-only = { $field }: 견적에만 쓰는 값입니다. 문의는 누구의 것도 아니며 아무것도 잡지 않습니다
+promise-field-one-of-two = user_id와 anonymous_id 가운데 하나만 보내세요
+promise-field-nobody = { $field }: 아무도 가리키지 않는 자리표시 값입니다
+http-bad-field = { $detail }
+http-may-not-promise = 이 키는 보내기만 할 수 있습니다. `inyeon keys create NAME --promises` 로 약속을 물을 수 있는 키를 만듭니다
+http-infeasible = { $detail }
+http-unknown-quote = 이 id의 견적이 없습니다
+http-quote-ended = { $detail }
+http-quote-id-taken = 이 quote_id는 다른 사람의 것이거나 견적 없이 만든 약속의 것입니다. 다른 값을 쓰세요
+http-other-order = 이 견적은 이미 주문 { $order }입니다
+http-order-taken = order_id { $order }은(는) 다른 주문의 번호입니다. 다른 값을 쓰세요
+http-quote-placed = 이 견적은 주문 { $order }입니다. 주문을 취소하세요

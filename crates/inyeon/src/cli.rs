@@ -205,9 +205,15 @@ pub struct KeysArgs {
 
 #[derive(Subcommand)]
 enum KeysWhat {
-    Create { name: String },
+    Create {
+        name: String,
+        #[arg(long)]
+        promises: bool,
+    },
     List,
-    Revoke { name: String },
+    Revoke {
+        name: String,
+    },
 }
 
 #[derive(Args)]
@@ -466,8 +472,8 @@ fn run(cli: Cli, messages: &Messages) -> Result<ExitCode, Failure> {
             }
         },
         Top::Keys(KeysArgs { what }) => match what {
-            KeysWhat::Create { name } => {
-                show(&open(true)?.run(Op::KeyCreate { name })?, render::key_created);
+            KeysWhat::Create { name, promises } => {
+                show(&open(true)?.run(Op::KeyCreate { name, promises })?, render::key_created);
             }
             KeysWhat::List => show(&open(false)?.run(Op::KeyList)?, render::keys),
             KeysWhat::Revoke { name } => {

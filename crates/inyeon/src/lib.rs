@@ -18,6 +18,7 @@ pub mod maintenance;
 pub mod ops;
 pub mod plan;
 pub mod promise;
+pub mod promising;
 pub mod render;
 mod replay;
 pub mod serve;

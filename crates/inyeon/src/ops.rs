@@ -60,6 +60,9 @@ pub enum Op {
     },
     KeyCreate {
         name: String,
+        /// Whether it may ask for promises, hold and confirm them.
+        #[serde(default)]
+        promises: bool,
     },
     KeyList,
     KeyRevoke {
@@ -248,7 +251,7 @@ pub fn run(node: &Node, op: Op) -> Result<Value, Failure> {
         }
         Op::DeadLetters { limit, replayed } => dead_letters(node, limit, replayed),
         Op::DeadLetterReplay { seqs } => replay_dead_letters(node, &seqs),
-        Op::KeyCreate { name } => create_key(node, &name),
+        Op::KeyCreate { name, promises } => create_key(node, &name, promises),
         Op::KeyList => Ok(json!(node.reader()?.sources()?)),
         Op::KeyRevoke { name } => {
             let outcomes =
@@ -590,7 +593,7 @@ fn replay_dead_letters(node: &Node, seqs: &[u64]) -> Result<Value, Failure> {
     Ok(json!({ "replayed": replayed, "still_refused": still_refused }))
 }
 
-fn create_key(node: &Node, name: &str) -> Result<Value, Failure> {
+fn create_key(node: &Node, name: &str, promises: bool) -> Result<Value, Failure> {
     if name.is_empty() || name.len() > 64 || name.contains(':') {
         return Err(Failure::new(Kind::Usage, "bad-key-name").with("name", name));
     }
@@ -598,8 +601,12 @@ fn create_key(node: &Node, name: &str) -> Result<Value, Failure> {
     let command =
         Command::CreateSource { source: name.to_owned(), key_hash: crate::keys::hash_write_key(&key) };
     refused(&node.command(EntityId::workspace(), command)?, Kind::Conflict)?;
+    if promises {
+        let command = Command::AllowSource { source: name.to_owned(), promises };
+        refused(&node.command(EntityId::workspace(), command)?, Kind::Conflict)?;
+    }
     node.drain()?;
-    Ok(json!({ "name": name, "write_key": key }))
+    Ok(json!({ "name": name, "write_key": key, "promises": promises }))
 }
 
 fn connect_webhook(node: &Node, name: String, map: String, secret: Option<String>) -> Result<Value, Failure> {

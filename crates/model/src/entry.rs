@@ -217,6 +217,12 @@ pub enum Command {
         quote_id: String,
     },
     Supply(SupplyCommand),
+    /// What a source's key is good for besides sending.
+    AllowSource {
+        source: String,
+        /// Asking for promises, holding and confirming them.
+        promises: bool,
+    },
 }
 
 /// Why an input was passed over.

@@ -227,6 +227,12 @@ pub enum Fact {
     },
     Quote(QuoteFact),
     Supply(SupplyFact),
+    /// What a source's key is good for besides sending.
+    SourceAllowed {
+        source: String,
+        promises: bool,
+        at: Time,
+    },
 }
 
 impl Fact {
@@ -271,6 +277,7 @@ impl Fact {
             Fact::DeadLetterReplayed { .. } => "dead_letter.replayed",
             Fact::Quote(fact) => fact.name(),
             Fact::Supply(fact) => fact.name(),
+            Fact::SourceAllowed { .. } => "source.allowed",
         }
     }
 }

@@ -70,6 +70,7 @@ fn is_common(fact: &Fact) -> bool {
         fact,
         Fact::SourceCreated { .. }
             | Fact::SourceRevoked { .. }
+            | Fact::SourceAllowed { .. }
             | Fact::WebhookConnected { .. }
             | Fact::WebhookDisconnected { .. }
             | Fact::BrokerConnected { .. }

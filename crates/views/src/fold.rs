@@ -190,6 +190,7 @@ impl<'c> Fold<'c> {
             Fact::ProfileErased { at: _ } => self.erase(entity),
             Fact::SourceCreated { .. }
             | Fact::SourceRevoked { .. }
+            | Fact::SourceAllowed { .. }
             | Fact::WebhookConnected { .. }
             | Fact::WebhookDisconnected { .. }
             | Fact::BrokerConnected { .. }
@@ -686,11 +687,14 @@ impl Fold<'_> {
     fn workspace_fact(&self, fact: &Fact) -> Result<()> {
         match fact {
             Fact::SourceCreated { source, key_hash, at } => self.run(
-                "INSERT OR REPLACE INTO sources VALUES (?, ?, ?, NULL)",
+                "INSERT OR REPLACE INTO sources VALUES (?, ?, ?, NULL, 0)",
                 params![source, key_hash, at.0],
             ),
             Fact::SourceRevoked { source, at } => {
                 self.run("UPDATE sources SET revoked_at = ? WHERE source = ?", params![at.0, source])
+            }
+            Fact::SourceAllowed { source, promises, at: _ } => {
+                self.run("UPDATE sources SET promises = ? WHERE source = ?", params![promises, source])
             }
             Fact::EffectsSwitched { on, at, reason } => self.run(
                 "INSERT OR REPLACE INTO settings VALUES ('effects', ?, ?, ?)",

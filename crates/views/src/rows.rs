@@ -570,10 +570,12 @@ pub struct SourceRow {
     pub created_at: Time,
     #[serde(serialize_with = "wire::time_opt")]
     pub revoked_at: Option<Time>,
+    /// Whether its key may ask for promises, hold and confirm them.
+    pub promises: bool,
 }
 
 impl FromColumns for SourceRow {
-    const COLUMNS: &'static str = "source, key_hash, created_at, revoked_at";
+    const COLUMNS: &'static str = "source, key_hash, created_at, revoked_at, promises";
 
     fn read(row: &mut Columns<'_, '_>) -> Result<Self> {
         Ok(SourceRow {
@@ -581,6 +583,7 @@ impl FromColumns for SourceRow {
             key_hash: row.take()?,
             created_at: row.time()?,
             revoked_at: row.time_opt()?,
+            promises: row.take()?,
         })
     }
 }

@@ -1,7 +1,7 @@
 //! The tables. A change of them is a new [`VERSION`]: the file is dropped and folded again, never migrated.
 
 /// Kept in the file as `PRAGMA user_version`.
-pub(crate) const VERSION: i64 = 4;
+pub(crate) const VERSION: i64 = 5;
 
 /// A table, the columns that order it, and whether its rows belong to an entity.
 pub(crate) struct Table {
@@ -239,7 +239,8 @@ CREATE TABLE sources (
     source TEXT NOT NULL PRIMARY KEY,
     key_hash BLOB NOT NULL,
     created_at INTEGER NOT NULL,
-    revoked_at INTEGER
+    revoked_at INTEGER,
+    promises INTEGER NOT NULL       -- whether its key may ask for promises
 ) WITHOUT ROWID;
 
 CREATE TABLE imports (
