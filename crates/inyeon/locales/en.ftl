@@ -81,6 +81,7 @@ help-backup-verify = Check every byte of a backup
 help-backup-restore = Make a store of a backup; effects stay off until switched on
 help-benchmark = Measure on this machine
 help-benchmark-intake = Events a second, accepted and drained, beside two limits measured in the same run
+help-benchmark-promising = Measure how quickly promises are asked for and held, with a full catalogue
 arg-store = The store's directory
 arg-json = Print JSON
 arg-lang = Language of reports, help and errors
@@ -530,6 +531,7 @@ backup-created = Backup in { $dir }: { $summary }
 backup-verified = The backup in { $dir } is whole: { $summary }
 backup-restored = Restored into { $dir }. Effects are off until `inyeon effects on`; the master key belongs beside it as { $key }.
 benchmark-running = measuring: { $what }
+benchmark-promising-title = Promising on { $cores } cores, { $items } items:
 benchmark-title = Intake on this machine ({ $cores } cores, { $bytes }-byte events)
 benchmark-needs-faults = this part needs a build with faults: cargo run --release -p inyeon --features faults -- benchmark intake --only poison
 

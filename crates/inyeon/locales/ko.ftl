@@ -81,6 +81,7 @@ help-backup-verify = 백업의 모든 바이트를 확인합니다
 help-backup-restore = 백업으로 저장소를 만듭니다. 켤 때까지 실행은 꺼져 있습니다
 help-benchmark = 이 기계에서 측정합니다
 help-benchmark-intake = 초당 접수·처리 이벤트를, 같은 실행에서 잰 두 한계와 나란히 봅니다
+help-benchmark-promising = 카탈로그가 가득할 때 약속을 묻고 임시 확보하는 속도를 측정합니다
 arg-store = 저장소 디렉터리
 arg-json = JSON으로 출력
 arg-lang = 보고서, 도움말, 오류의 언어
@@ -527,6 +528,7 @@ backup-created = 백업: { $dir }: { $summary }
 backup-verified = { $dir } 의 백업이 온전합니다: { $summary }
 backup-restored = { $dir } (으)로 되살렸습니다. `inyeon effects on` 전에는 실행이 꺼져 있고, 마스터 키는 { $key } 에 두세요.
 benchmark-running = 측정 중: { $what }
+benchmark-promising-title = 코어 { $cores }개, 품목 { $items }개에서의 약속:
 benchmark-title = 이 기계의 접수 성능(코어 { $cores }개, 이벤트 { $bytes }바이트)
 benchmark-needs-faults = 이 부분은 faults 빌드가 필요합니다: cargo run --release -p inyeon --features faults -- benchmark intake --only poison
 

@@ -502,6 +502,19 @@ impl<'a> Planner<'a> {
         known
     }
 
+    fn has_room(
+        &self,
+        id: EntityId,
+        resource: &Resource,
+        slot: &Slot,
+        units: Quantity,
+        asking: &Asking<'_>,
+    ) -> bool {
+        let taken = self.slot_taken.get(&(id, slot.start)).copied().unwrap_or_default();
+        let but = self.replaced.get(&id);
+        resource.has_room(units + taken, slot, asking.class, &self.rules.classes, self.now, but)
+    }
+
     fn free(&self, id: EntityId, resource: &Resource, slot: &Slot, asking: &Asking<'_>) -> Quantity {
         let taken = self.slot_taken.get(&(id, slot.start)).copied().unwrap_or_default();
         let but = self.replaced.get(&id);
@@ -525,7 +538,7 @@ impl<'a> Planner<'a> {
                 continue;
             }
             any = true;
-            if self.free(id, resource, &slot, asking) >= units {
+            if self.has_room(id, resource, &slot, units, asking) {
                 return Some(Picked { id, name, slot, units });
             }
             if !binding.iter().any(|b| matches!(b, Binding::Capacity { resource, .. } if resource == name)) {
@@ -550,7 +563,7 @@ impl<'a> Planner<'a> {
         let (id, resource) = self.supplies.resource(name)?;
         let fits = |slot: &Slot| slot.start >= from && slot.end <= until;
         let slots = resource.slots(from, until.min(asking.until)).filter(fits);
-        let found = slots.filter(|slot| self.free(id, resource, slot, asking) >= units).last()?;
+        let found = slots.filter(|slot| self.has_room(id, resource, slot, units, asking)).last()?;
         Some(Picked { id, name, slot: found, units })
     }
 

@@ -51,7 +51,7 @@ impl<'a> Owner<'a> {
             }
             (Owner::Resource(resource), Take::Slot { slot, units, class, .. }) => {
                 let known = resource.slot_at(slot.start).filter(|known| known.end == slot.end);
-                known.is_some_and(|slot| resource.free(&slot, class, classes, now, replaces) >= *units)
+                known.is_some_and(|slot| resource.has_room(*units, &slot, class, classes, now, replaces))
             }
             _ => false,
         }

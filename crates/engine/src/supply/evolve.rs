@@ -156,33 +156,44 @@ fn evolve_resource(resource: &mut Resource, fact: &SupplyFact) {
         SupplyFact::Named { name: SupplyName::Resource(name) } => resource.name.clone_from(name),
         SupplyFact::Told { signal, at } => told_resource(resource, signal, *at),
         SupplyFact::CommitmentUsed { hold, share, at } => {
-            unbook(resource, hold, *share >= 1.0);
-            resource.ledger.use_up(hold, *share, *at);
+            let slot = resource.ledger.held.get(hold).map(|held| held.take.due());
+            let used = resource.ledger.use_up(hold, *share, *at);
+            let over = !resource.ledger.held.contains_key(hold);
+            if let Some(booked) = slot.and_then(|slot| resource.booked.get_mut(&slot)) {
+                booked.total -= used;
+                if over {
+                    booked.holds.remove(hold);
+                }
+            }
         }
         SupplyFact::HoldReleased { hold, .. } => {
-            unbook(resource, hold, true);
-            evolve_ledger(&mut resource.ledger, fact);
-        }
-        _ => {
-            if let SupplyFact::HoldTaken { hold, take, .. } = fact {
-                resource.booked.entry(take.due()).or_default().insert(*hold);
+            if let Some(held) = resource.ledger.held.get(hold)
+                && let Some(booked) = resource.booked.get_mut(&held.take.due())
+                && booked.holds.remove(hold)
+            {
+                booked.total -= held.left();
             }
-            if evolve_ledger(&mut resource.ledger, fact) {
-                let held = &resource.ledger.held;
-                resource.booked.retain(|_, holds| {
-                    holds.retain(|hold| held.contains_key(hold));
-                    !holds.is_empty()
-                });
-            }
+            evolve_bookings(resource, fact);
         }
+        SupplyFact::HoldTaken { hold, take, .. } => {
+            let booked = resource.booked.entry(take.due()).or_default();
+            if booked.holds.insert(*hold) {
+                booked.total += take.amount();
+            }
+            evolve_bookings(resource, fact);
+        }
+        _ => evolve_bookings(resource, fact),
     }
 }
 
-/// A booking that ends leaves its slot.
-fn unbook(resource: &mut Resource, hold: &model::HoldId, ends: bool) {
-    let Some(held) = resource.ledger.held.get(hold).filter(|_| ends) else { return };
-    if let Some(holds) = resource.booked.get_mut(&held.take.due()) {
-        holds.remove(hold);
+fn evolve_bookings(resource: &mut Resource, fact: &SupplyFact) {
+    if evolve_ledger(&mut resource.ledger, fact) {
+        let held = &resource.ledger.held;
+        resource.booked.retain(|_, booked| {
+            booked.holds.retain(|hold| held.contains_key(hold));
+            booked.total = booked.holds.iter().filter_map(|hold| held.get(hold)).map(Held::left).sum();
+            !booked.holds.is_empty()
+        });
     }
 }
 

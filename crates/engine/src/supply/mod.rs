@@ -17,7 +17,7 @@ pub use self::classes::Classes;
 pub use self::decide::SupplyStimulus;
 pub(crate) use self::decide::{Ask, Owner, decide_supply};
 pub(crate) use self::evolve::{State, evolve_supply};
-pub use self::resource::{Downtime, Resource};
+pub use self::resource::{Booked, Downtime, Resource};
 pub use self::stock::{Receipt, Stock};
 
 /// One thing of the catalogue, and where it is kept.

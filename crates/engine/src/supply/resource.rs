@@ -17,8 +17,16 @@ pub struct Resource {
     pub slots: BTreeMap<Time, Slot>,
     pub downtimes: BTreeMap<String, Downtime>,
     pub ledger: Ledger,
-    /// Who holds something of a slot, by when it begins.
-    pub booked: BTreeMap<Time, BTreeSet<HoldId>>,
+    /// What is taken of a slot, by when it begins.
+    pub booked: BTreeMap<Time, Booked>,
+}
+
+/// What is taken of one slot.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Booked {
+    pub holds: BTreeSet<HoldId>,
+    /// What is left of them all, holds that ended by themselves and are not forgotten yet included.
+    pub total: Quantity,
 }
 
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
@@ -71,9 +79,29 @@ impl Resource {
 
     /// What is taken of the slot at `now`.
     pub fn taken(&self, slot: &Slot, now: Time, but: Option<&HoldId>) -> Quantity {
-        let holds = self.booked.get(&slot.start).into_iter().flatten().filter(|id| Some(*id) != but);
+        let holds = self.holds_of(slot).filter(|id| Some(*id) != but);
         let held = holds.filter_map(|id| self.ledger.held.get(id)).filter(|held| held.lives(now));
         held.map(super::Held::left).sum()
+    }
+
+    fn holds_of(&self, slot: &Slot) -> impl Iterator<Item = &HoldId> {
+        self.booked.get(&slot.start).into_iter().flat_map(|booked| &booked.holds)
+    }
+
+    /// Whether `class` may take so much of the slot. A slot with room enough for sure needs no look at each hold.
+    pub fn has_room(
+        &self,
+        units: Quantity,
+        slot: &Slot,
+        class: &str,
+        classes: &Classes,
+        now: Time,
+        but: Option<&HoldId>,
+    ) -> bool {
+        let booked = self.booked.get(&slot.start).map_or(Quantity::ZERO, |booked| booked.total);
+        let reserved = self.ledger.reservations.values().map(|reserved| reserved.reservation.quantity);
+        let surely = self.capacity(slot) - booked - reserved.sum();
+        surely >= units || self.free(slot, class, classes, now, but) >= units
     }
 
     /// What `class` may still take of the slot.
@@ -97,8 +125,7 @@ impl Resource {
     }
 
     fn unused_in(&self, slot: &Slot, class: &str, reserved: Quantity, now: Time) -> Quantity {
-        let holds = self.booked.get(&slot.start).into_iter().flatten();
-        let held = holds.filter_map(|id| self.ledger.held.get(id));
+        let held = self.holds_of(slot).filter_map(|id| self.ledger.held.get(id));
         let of_class = held.filter(|held| held.lives(now) && held.take.class() == class);
         let taken: Quantity = of_class.map(super::Held::left).sum();
         (reserved - taken).max(Quantity::ZERO)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::load::{self, Plan};
-use super::{Intake, broken, median, new_source, rss_mib};
+use super::{Bench, broken, median, new_source, rss_mib};
 use crate::error::Failure;
 
 /// Pairs of phases, alone and beside the flood: what the machine does meanwhile meets both.
@@ -16,7 +16,7 @@ const SMALL_RATE: f64 = 200.0;
 /// Less than the flood has in the air, so that it is refused.
 const QUEUE_BYTES: usize = 4 << 20;
 
-impl Intake<'_> {
+impl Bench<'_> {
     pub(super) fn fair(&self) -> Result<Value, Failure> {
         let server = self.server_with("fair", QUEUE_BYTES)?;
         let phase = Duration::from_secs_f64((self.plan.duration.as_secs_f64() / ROUNDS as f64).max(1.0));

@@ -24,7 +24,21 @@ pub(super) struct Plan {
     pub(super) rate: Option<f64>,
     /// Every so many requests is one on which the fold of a build with faults fails.
     pub(super) poison_every: Option<u64>,
+    /// What is called in place of the intake.
+    pub(super) call: Option<Call>,
 }
+
+/// A call with its body, in which [`NUMBER`], [`USER`] and [`ITEM`] stand for digits that differ each time.
+#[derive(Clone)]
+pub(super) struct Call {
+    pub(super) path: &'static str,
+    pub(super) body: String,
+    pub(super) items: u64,
+}
+
+pub(super) const NUMBER: &str = "@number.............";
+pub(super) const USER: &str = "@user...............";
+pub(super) const ITEM: &str = "@item...............";
 
 /// What came of it.
 #[derive(Clone, Debug, Default)]
@@ -96,8 +110,16 @@ async fn send(plan: &Plan) -> std::io::Result<Outcome> {
 /// A request whose ids are written anew for each sending, in place.
 struct Template {
     bytes: Vec<u8>,
-    /// Where each event's message id and user id stand.
-    ids: Vec<(usize, usize)>,
+    /// Where digits stand, which they are, and of which event of a batch.
+    digits: Vec<(usize, Digits, u64)>,
+    items: u64,
+}
+
+#[derive(Clone, Copy)]
+enum Digits {
+    Number,
+    User,
+    Item,
 }
 
 const ID_DIGITS: usize = 20;
@@ -108,7 +130,7 @@ const POISON: &str = "inyeon.fault.panic";
 impl Template {
     fn new(plan: &Plan, event: &str) -> Self {
         let mut body = Vec::new();
-        let mut ids = Vec::new();
+        let mut digits = Vec::new();
         if plan.batch > 1 {
             body.extend_from_slice(b"{\"batch\":[");
         }
@@ -133,12 +155,22 @@ impl Template {
                 body.push(b'a' + ((body.len() * 7) % 26) as u8);
             }
             body.extend_from_slice(b"\"}}");
-            ids.push((message, user));
+            digits.push((message, Digits::Number, n as u64));
+            digits.push((user, Digits::User, n as u64));
         }
         if plan.batch > 1 {
             body.extend_from_slice(b"]}");
         }
-        let path = if plan.batch > 1 { "/v1/batch" } else { "/v1/track" };
+        let mut path = if plan.batch > 1 { "/v1/batch" } else { "/v1/track" };
+        if let Some(call) = &plan.call {
+            path = call.path;
+            body = call.body.clone().into_bytes();
+            let kinds = [(NUMBER, Digits::Number), (USER, Digits::User), (ITEM, Digits::Item)];
+            let found = kinds
+                .into_iter()
+                .flat_map(|(mark, kind)| call.body.match_indices(mark).map(move |(at, _)| (at, kind, 0)));
+            digits = found.collect();
+        }
         let basic = base64::engine::general_purpose::STANDARD.encode(format!("{}:", plan.write_key));
         let mut bytes = format!(
             "POST {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Basic {basic}\r\ncontent-type: application/json\r\n\
@@ -149,17 +181,24 @@ impl Template {
         .into_bytes();
         let head = bytes.len();
         bytes.extend_from_slice(&body);
-        Template { bytes, ids: ids.into_iter().map(|(m, u)| (m + head, u + head)).collect() }
+        for (at, ..) in &mut digits {
+            *at += head;
+        }
+        Template { bytes, digits, items: plan.call.as_ref().map_or(1, |call| call.items) }
     }
 
     /// Writes the ids of the events from `first` on.
     fn number(&mut self, first: u64, users: u64) {
-        for (n, (message, user)) in self.ids.iter().enumerate() {
-            let id = first + n as u64;
-            write_digits(&mut self.bytes[*message..*message + ID_DIGITS], id);
+        for (at, kind, n) in &self.digits {
+            let id = first + n;
             // Spread without order, as customers come.
-            let who = id.wrapping_mul(0x9E37_79B9_7F4A_7C15) % users;
-            write_digits(&mut self.bytes[*user..*user + ID_DIGITS], who);
+            let spread = id.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            let number = match kind {
+                Digits::Number => id,
+                Digits::User => spread % users,
+                Digits::Item => (spread >> 7) % self.items,
+            };
+            write_digits(&mut self.bytes[*at..*at + ID_DIGITS], number);
         }
     }
 }

@@ -1,10 +1,13 @@
-//! `inyeon benchmark intake`: what is accepted and what is drained, beside two limits that are measured in the same
+//! `inyeon benchmark`: what a server does under load, beside limits that are measured in the same run.
+//!
+//! `intake`: what is accepted and what is drained, beside two limits that are measured in the same
 //! run: a server that parses and answers without storing, and a bare append with the same syncs.
 
 mod fair;
 mod load;
 mod plan;
 mod poison;
+mod promising;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -49,6 +52,16 @@ enum What {
         #[arg(long, value_enum, value_delimiter = ',')]
         only: Vec<Part>,
     },
+    Promising {
+        #[arg(long, default_value_t = 10)]
+        seconds: u64,
+        #[arg(long, default_value_t = 64)]
+        connections: usize,
+        #[arg(long, default_value_t = 100_000)]
+        items: u64,
+        #[arg(long, default_value_t = 1_000)]
+        slots: u64,
+    },
 }
 
 /// What can be measured alone.
@@ -71,12 +84,11 @@ enum Part {
 }
 
 pub fn run(global: &Global, args: &BenchmarkArgs, messages: &Messages) -> Result<(), Failure> {
-    let What::Intake { seconds, connections, event_bytes, users, ref only } = args.what;
     let scratch = tempfile::Builder::new()
         .prefix("inyeon-benchmark-")
         .tempdir_in(".")
         .map_err(|error| Failure::io("create", Path::new("."), &error))?;
-    let bench = Intake {
+    let bench = |seconds, connections, event_bytes, users, only: &[Part]| Bench {
         dir: scratch.path().to_owned(),
         plan: Plan {
             address: ([127, 0, 0, 1], 0).into(),
@@ -88,18 +100,27 @@ pub fn run(global: &Global, args: &BenchmarkArgs, messages: &Messages) -> Result
             duration: Duration::from_secs(seconds),
             rate: None,
             poison_every: None,
+            call: None,
         },
-        only: only.clone(),
+        only: only.to_vec(),
         quiet: global.quiet || global.json,
         messages,
     };
-    let figures = bench.run()?;
+    let (title, values, figures) = match &args.what {
+        What::Intake { seconds, connections, event_bytes, users, only } => {
+            let figures = bench(*seconds, *connections, *event_bytes, *users, only).run()?;
+            ("benchmark-title", ("bytes", event_bytes.to_string()), figures)
+        }
+        What::Promising { seconds, connections, items, slots } => {
+            let figures = bench(*seconds, *connections, 0, 10_000, &[]).promising(*items, *slots)?;
+            ("benchmark-promising-title", ("items", items.to_string()), figures)
+        }
+    };
     if global.json {
         print(&serde_json::to_string_pretty(&figures).expect("plain data serialises"));
     } else {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let values = [("cores", cores.to_string()), ("bytes", event_bytes.to_string())];
-        print(&messages.with("benchmark-title", &values));
+        print(&messages.with(title, &[("cores", cores.to_string()), values]));
         print(&lines(&figures, ""));
     }
     Ok(())
@@ -123,7 +144,7 @@ fn lines(value: &Value, path: &str) -> String {
     }
 }
 
-struct Intake<'a> {
+struct Bench<'a> {
     dir: PathBuf,
     plan: Plan,
     /// Everything where it is empty.
@@ -136,7 +157,7 @@ fn broken(error: impl std::fmt::Display) -> Failure {
     Failure::new(Kind::Failed, "benchmark").with("detail", error)
 }
 
-impl Intake<'_> {
+impl Bench<'_> {
     fn run(&self) -> Result<Value, Failure> {
         let mut figures = serde_json::Map::new();
         figures.insert("event_bytes".to_owned(), json!(self.plan.event_bytes));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::load::{self, Outcome, Plan};
-use super::{Intake, broken, lag_of, median, new_source};
+use super::{Bench, broken, lag_of, median, new_source};
 use crate::error::Failure;
 
 /// Pairs of phases, without and with poison: what the machine does meanwhile meets both.
@@ -40,7 +40,7 @@ impl Phases {
     }
 }
 
-impl Intake<'_> {
+impl Bench<'_> {
     pub(super) fn poison(&self) -> Result<Value, Failure> {
         if !cfg!(feature = "faults") {
             return Ok(json!({ "skipped": self.messages.get("benchmark-needs-faults") }));
