@@ -39,6 +39,8 @@ mod overload;
 mod plan;
 #[path = "server/promise.rs"]
 mod promise;
+#[path = "server/race.rs"]
+mod race;
 #[path = "server/support.rs"]
 mod support;
 #[path = "server/sync.rs"]
