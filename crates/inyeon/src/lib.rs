@@ -20,5 +20,6 @@ pub mod promising;
 pub mod render;
 mod replay;
 pub mod serve;
+pub mod supply;
 mod told;
 pub mod webhook;

@@ -17,6 +17,8 @@ use crate::identity::{self, IdentityOp};
 use crate::import::csv_map::Map;
 use crate::plan::gate::{Admitted, Door, Named, admit};
 use crate::plan::{self, Document};
+use crate::promising::{self, op::PromiseOp};
+use crate::supply::{self, SupplyOp};
 use crate::told::outcome_json;
 use crate::{replay, webhook};
 
@@ -78,6 +80,8 @@ pub enum Op {
         name: String,
     },
     Identity(IdentityOp),
+    Promise(PromiseOp),
+    Supply(SupplyOp),
     BrokerConnect {
         name: String,
         settings: broker::Settings,
@@ -261,6 +265,8 @@ pub fn run(node: &Node, op: Op) -> Result<Value, Failure> {
             Ok(json!({ "disconnected": name }))
         }
         Op::Identity(op) => identity::run(node, op),
+        Op::Promise(op) => promising::op::run(node, op),
+        Op::Supply(op) => supply::run(node, op),
         Op::BrokerConnect { name, settings } => broker::connect(node, &name, settings),
         Op::BrokerList => broker::list(node),
         Op::BrokerDisconnect { name } => broker::disconnect(node, &name),
