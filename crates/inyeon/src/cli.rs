@@ -15,7 +15,8 @@ use crate::identity::{Asked, IdentityArgs};
 use crate::import::csv_map::Map;
 use crate::import_cmd::{self, Input};
 use crate::ops::{EventFilter, Op};
-use crate::promise::{self, PromiseArgs};
+use crate::promising::command::{self as promises, PromiseArgs};
+use crate::supply::{self, SupplyArgs};
 use crate::webhook;
 use crate::{benchmark, demo, maintenance, plan, render, serve};
 
@@ -46,7 +47,6 @@ pub enum Top {
     Demo(demo::DemoArgs),
     Import(ImportArgs),
     Report(ReportArgs),
-    Promise(PromiseArgs),
     Profile(ProfileArgs),
     Events(EventsArgs),
     Tail(TailArgs),
@@ -54,6 +54,8 @@ pub enum Top {
     Keys(KeysArgs),
     Webhooks(WebhooksArgs),
     Identity(IdentityArgs),
+    Promise(PromiseArgs),
+    Supply(SupplyArgs),
     Brokers(BrokersArgs),
     Map(MapArgs),
     Plan(plan::cmd::PlanArgs),
@@ -441,7 +443,6 @@ fn run(cli: Cli, messages: &Messages) -> Result<ExitCode, Failure> {
             };
             show(&open(false)?.run(op)?, render::promises);
         }
-        Top::Promise(args) => promise::run(&global, args, messages)?,
         Top::Profile(ProfileArgs { what }) => match what {
             ProfileWhat::Show { id, timeline } => {
                 show(&open(false)?.run(Op::Profile { id, timeline })?, render::profile);
@@ -495,6 +496,8 @@ fn run(cli: Cli, messages: &Messages) -> Result<ExitCode, Failure> {
             Asked::Store(op, render) => show(&open(false)?.run(Op::Identity(op))?, render),
             Asked::Answered(answer, render) => show(&answer, render),
         },
+        Top::Promise(args) => promises::run(&global, args, messages)?,
+        Top::Supply(args) => show(&open(false)?.run(args.op())?, supply::render),
         Top::Brokers(args) => brokers::run(&global, args, messages)?,
         Top::Map(MapArgs { what: MapWhat::Check { map, sample, headers } }) => {
             show(&map_check(&map, sample.as_deref(), headers.as_deref())?, render::map_checked);

@@ -11,13 +11,15 @@ use serde_json::{Value, json};
 use views::{DeadLetterFilter, EffectFilter, GroupBy, ReportQuery};
 
 use crate::broker;
+use crate::delivery;
 use crate::dialect::{self, Code, Origin, Parsed};
 use crate::error::{Failure, Kind};
 use crate::identity::{self, IdentityOp};
 use crate::import::csv_map::Map;
 use crate::plan::gate::{Admitted, Door, Named, admit};
 use crate::plan::{self, Document};
-use crate::promise;
+use crate::promising::{self, op::PromiseOp};
+use crate::supply::{self, SupplyOp};
 use crate::told::outcome_json;
 use crate::{replay, webhook};
 
@@ -79,6 +81,8 @@ pub enum Op {
         name: String,
     },
     Identity(IdentityOp),
+    Promise(PromiseOp),
+    Supply(SupplyOp),
     BrokerConnect {
         name: String,
         settings: broker::Settings,
@@ -267,6 +271,8 @@ pub fn run(node: &Node, op: Op) -> Result<Value, Failure> {
             Ok(json!({ "disconnected": name }))
         }
         Op::Identity(op) => identity::run(node, op),
+        Op::Promise(op) => promising::op::run(node, op),
+        Op::Supply(op) => supply::run(node, op),
         Op::BrokerConnect { name, settings } => broker::connect(node, &name, settings),
         Op::BrokerList => broker::list(node),
         Op::BrokerDisconnect { name } => broker::disconnect(node, &name),
@@ -290,7 +296,7 @@ pub fn run(node: &Node, op: Op) -> Result<Value, Failure> {
         Op::PlanApply { plan } => plan::op::apply(node, &Document::parse(&plan, "plan")?),
         Op::PlanShow => plan::op::show(node),
         Op::PlanViolations { source, event, limit } => plan::op::violations(node, source, event, limit),
-        Op::LanesPublish { times, until } => promise::publish(node, times, until),
+        Op::LanesPublish { times, until } => delivery::publish(node, times, until),
         Op::Effects { limit, skip } => {
             let filter = EffectFilter { limit: Some(limit), skip, ..EffectFilter::default() };
             Ok(json!(node.reader()?.effects(&filter)?))

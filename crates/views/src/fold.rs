@@ -58,6 +58,7 @@ impl<'c> Fold<'c> {
         match change {
             Change::Fact { entity, timeline, fact } => self.fact(place, *entity, *timeline, fact),
             Change::Profile(row) => self.profile(row),
+            Change::Supply(row) => self.supply(row),
             Change::DeadLetter { seq, source, code, place, reason, received_at } => {
                 self.dead_letter(*seq, Some(source), code, Some(place), reason, Some(received_at.0))
             }
@@ -79,7 +80,7 @@ impl<'c> Fold<'c> {
         }
     }
 
-    fn run(&self, sql: &str, params: impl Params) -> Result<()> {
+    pub(crate) fn run(&self, sql: &str, params: impl Params) -> Result<()> {
         self.count(sql, params).map(drop)
     }
 

@@ -17,6 +17,7 @@ mod reader;
 mod report;
 mod rows;
 mod schema;
+mod supply;
 mod wire;
 mod writer;
 
@@ -28,4 +29,5 @@ pub use rows::{
     ClockRow, DeadLetterRow, EffectRow, EffectsSwitch, HistoryRow, ImportRow, OrderLineRow, OrderRow,
     PaymentRow, PromiseRow, ReviewRow, RevisionRow, SourceRow, TargetRow, ViolationRow,
 };
+pub use supply::{ItemRow, ResourceRow, StockRow, SupplyRow};
 pub use writer::{Begin, Opened, Views, Why};

@@ -2,6 +2,9 @@
 //! line, in the same words.
 
 pub mod ask;
+pub mod command;
+pub mod op;
+pub mod rules;
 pub mod shape;
 
 use model::Time;

@@ -113,9 +113,7 @@ pub struct Amount {
 
 impl From<Money> for Amount {
     fn from(money: Money) -> Self {
-        let currency = money.currency.code().to_owned();
-        let text = money.to_string();
-        Amount { amount: text[currency.len()..].trim().to_owned(), currency }
+        Amount { amount: money.decimal(), currency: money.currency.code().to_owned() }
     }
 }
 

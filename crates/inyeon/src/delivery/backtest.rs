@@ -29,12 +29,7 @@ pub struct BacktestArgs {
     source: Option<String>,
 }
 
-pub(super) fn run(
-    access: &Access,
-    args: &BacktestArgs,
-    quiet: bool,
-    messages: &Messages,
-) -> Result<Value, Failure> {
+pub fn run(access: &Access, args: &BacktestArgs, quiet: bool, messages: &Messages) -> Result<Value, Failure> {
     let day = |option: &str, text: &Option<String>| {
         text.as_deref().map(|text| cli::date(option, text).map(history::hours)).transpose()
     };
@@ -70,7 +65,7 @@ fn cutoff_for(orders: &[delivery::Order]) -> Option<f64> {
     Some((at / 24.0).floor() * 24.0)
 }
 
-pub(super) fn shown(found: &Value, messages: &Messages) -> String {
+pub fn shown(found: &Value, messages: &Messages) -> String {
     let r = |name: &str| &found[name];
     let market = r("market");
     let days = |value: &Value| number(value, 1);

@@ -49,12 +49,7 @@ fn learn(
     Ok((times, until))
 }
 
-pub(super) fn run(
-    access: &Access,
-    args: &LearnArgs,
-    quiet: bool,
-    messages: &Messages,
-) -> Result<Value, Failure> {
+pub fn run(access: &Access, args: &LearnArgs, quiet: bool, messages: &Messages) -> Result<Value, Failure> {
     let until = args.until.as_deref().map(|until| cli::date("--until", until)).transpose()?;
     let reading = messages.get("plan-reading");
     let (times, until) = learn(&|op| access.run(op), until, args.source.as_deref(), quiet, reading)?;
@@ -114,7 +109,7 @@ fn summary(lane: &Lane) -> Value {
     })
 }
 
-pub(super) fn shown(learnt: &Value, messages: &Messages) -> String {
+pub fn shown(learnt: &Value, messages: &Messages) -> String {
     let lanes = array(&learnt["lanes"]);
     let head = heads(messages, &["lane", "orders", "p50", "p80", "p95", "transit-p50", "transit-p95"]);
     let place = |value: &Value| match value.as_str() {
