@@ -227,6 +227,14 @@ pub enum Fact {
     },
     Quote(QuoteFact),
     Supply(SupplyFact),
+    /// How likely it is by now that the promise is kept.
+    PromiseScored {
+        promise_id: String,
+        at: Time,
+        probability: f64,
+        /// The last instant at which acting still helps.
+        act_by: Time,
+    },
 }
 
 impl Fact {
@@ -271,6 +279,7 @@ impl Fact {
             Fact::DeadLetterReplayed { .. } => "dead_letter.replayed",
             Fact::Quote(fact) => fact.name(),
             Fact::Supply(fact) => fact.name(),
+            Fact::PromiseScored { .. } => "promise.scored",
         }
     }
 }
