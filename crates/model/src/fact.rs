@@ -233,6 +233,14 @@ pub enum Fact {
         promises: bool,
         at: Time,
     },
+    /// How likely it is by now that the promise is kept.
+    PromiseScored {
+        promise_id: String,
+        at: Time,
+        probability: f64,
+        /// The last instant at which acting still helps.
+        act_by: Time,
+    },
 }
 
 impl Fact {
@@ -278,6 +286,7 @@ impl Fact {
             Fact::Quote(fact) => fact.name(),
             Fact::Supply(fact) => fact.name(),
             Fact::SourceAllowed { .. } => "source.allowed",
+            Fact::PromiseScored { .. } => "promise.scored",
         }
     }
 }

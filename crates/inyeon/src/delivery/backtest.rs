@@ -131,7 +131,7 @@ pub fn shown(found: &Value, messages: &Messages) -> String {
     of_market[3] = days(&market["days"]);
     rows.push(of_market);
     out.push('\n');
-    out += &table(&heads(messages, &["offer", "service", "kept-rate", "days", "stated", "k24"]), &rows);
+    out += &table(&heads(messages, &["offer", "service-level", "kept-rate", "days", "stated", "k24"]), &rows);
     let ranks = [("backtest-at-purchase", r("at_purchase")), ("backtest-at-hand-over", r("at_hand_over"))];
     let rows: Vec<Vec<String>> = ranks
         .map(|(what, rank)| {

@@ -22,7 +22,7 @@ macro_rules! every {
 
 mod supply;
 
-use self::supply::{HOLD, of_supply, quote, reservation};
+use self::supply::{HOLD, of_supply, quote, remedy, reservation};
 pub(crate) use self::supply::{shortages, supply_commands};
 
 const AT: Time = Time(1_772_355_600_123_456);
@@ -153,6 +153,9 @@ every!(risks, RiskReason,
     "failed_attempt": RiskReason::FailedAttempt => RiskReason::FailedAttempt,
     "supply_late_receipt": RiskReason::Supply { .. } =>
         RiskReason::Supply { why: Shortage::LateReceipt, what: text("toner@seoul"), covered_at: Some(AT) },
+    "left_late": RiskReason::LeftLate => RiskReason::LeftLate,
+    "slow_delivery": RiskReason::SlowDelivery => RiskReason::SlowDelivery,
+    "tight_plan": RiskReason::TightPlan => RiskReason::TightPlan,
 );
 
 every!(effect_kinds, EffectKind,
@@ -170,6 +173,7 @@ every!(timer_purposes, TimerPurpose,
     "hand_over": TimerPurpose::HandOver(_) => TimerPurpose::HandOver(text("order:o-1")),
     "quote_expiry": TimerPurpose::QuoteExpiry(_) => TimerPurpose::QuoteExpiry(text("q-1")),
     "receipt_due": TimerPurpose::ReceiptDue(_) => TimerPurpose::ReceiptDue(text("po-1")),
+    "risk_check": TimerPurpose::RiskCheck(_) => TimerPurpose::RiskCheck(text("q-1")),
 );
 
 fn hashed(n: u8) -> HashedIdentifier {
@@ -348,6 +352,10 @@ every!(facts, Fact,
         about: text("p-1"), name: text("promise.fulfilled"), properties: text("{}"), at: AT },
     "quote.asked": Fact::Quote(_) => Fact::Quote(QuoteFact::Asked { quote: Box::new(quote()), first_hold: 3, at: AT }),
     "hold.confirmed": Fact::Supply(_) => Fact::Supply(SupplyFact::HoldConfirmed { hold: HOLD, at: AT }),
+    "source.allowed": Fact::SourceAllowed { .. } =>
+        Fact::SourceAllowed { source: text("checkout"), promises: true, at: AT },
+    "promise.scored": Fact::PromiseScored { .. } => Fact::PromiseScored {
+        promise_id: text("q-1"), at: AT, probability: 0.625, act_by: Time(AT.0 + 7) },
 );
 
 every!(outcomes, Outcome,
@@ -408,6 +416,9 @@ every!(commands, Command,
         Command::ConfirmQuote { quote_id: text("q-1"), order_id: text("o-1") },
     "release_quote": Command::ReleaseQuote { .. } => Command::ReleaseQuote { quote_id: text("q-1") },
     "supply": Command::Supply(_) => Command::Supply(SupplyCommand::Reserve(reservation())),
+    "allow_source": Command::AllowSource { .. } =>
+        Command::AllowSource { source: text("checkout"), promises: true },
+    "apply_remedy": Command::ApplyRemedy(_) => Command::ApplyRemedy(remedy()),
 );
 
 pub(crate) fn sealed(len: usize) -> Sealed<'static> {

@@ -31,7 +31,7 @@ fn need(take: Take) -> Need {
     Need { of: of_supply(EntityKind::Stock), name: some_stock(), take, replaces: Some(HOLD) }
 }
 
-fn remedy() -> Remedy {
+pub(crate) fn remedy() -> Remedy {
     Remedy {
         promise_id: text("q-1"),
         kind: RemedyKind::OtherSource,
