@@ -10,5 +10,6 @@ mod cases {
     mod rules;
     mod scale;
     mod scenario;
+    mod supply;
     mod workspace;
 }
