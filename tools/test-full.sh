@@ -27,7 +27,7 @@ section 'Tests at full size'
 INYEON_TEST_SCALE=full cargo test --workspace --features inyeon/faults -- --nocapture >"$work/tests.log" 2>&1 \
   || { tail -n 60 "$work/tests.log"; exit 1; }
 # What the tests print of themselves, and their totals.
-grep -E '^test result|^R[0-9].*: |[0-9]+ (tries|kills|losses of power)|bytes spilled|at the peak' "$work/tests.log" \
+grep -E '^test result|^R[0-9].*: |killed [0-9]+ times|[0-9]+ (tries|kills|losses of power)|bytes spilled|at the peak' "$work/tests.log" \
   | sort | uniq -c | sed 's/^ *1 //' | block
 
 cargo build --release -p inyeon
@@ -35,6 +35,9 @@ inyeon=$PWD/target/release/inyeon
 
 section 'Intake'
 (cd "$work" && "$inyeon" benchmark intake --seconds "${BENCH_SECONDS:-60}" 2>/dev/null) | block
+
+section 'Promising'
+(cd "$work" && "$inyeon" benchmark promising --seconds "${BENCH_SECONDS:-60}" 2>/dev/null) | block
 
 section 'Import'
 if [ -d "$data/olist" ]; then
