@@ -192,6 +192,8 @@ arg-only = Measure only these parts
 arg-items = An item and how many, as in T1=2; one where no number is given. May be repeated
 arg-promise-inquire-to = The region that it is to go to
 arg-promise-quote-to = The region that it is to go to
+arg-promise-inquire-target = The probability with which it is to be kept; the rules' where none is given
+arg-promise-quote-target = The probability with which it is to be kept; the rules' where none is given
 arg-class = The allocation class that asks
 arg-priority = Lower is served first where supply falls short later
 arg-wanted = By when it is wanted: a date in the time zone, or an RFC 3339 instant

@@ -192,6 +192,8 @@ arg-only = 이 부분만 측정
 arg-items = 품목과 수량(T1=2). 수량이 없으면 하나이며 여러 번 쓸 수 있습니다
 arg-promise-inquire-to = 갈 지역
 arg-promise-quote-to = 갈 지역
+arg-promise-inquire-target = 지킬 확률. 없으면 규칙의 목표
+arg-promise-quote-target = 지킬 확률. 없으면 규칙의 목표
 arg-class = 요청하는 할당 등급
 arg-priority = 나중에 모자랄 때 작은 수가 먼저입니다
 arg-wanted = 언제까지 필요한지: 시간대의 날짜 또는 RFC 3339 시각

@@ -11,6 +11,8 @@ mod broker_kill;
 mod cli;
 #[path = "server/contract.rs"]
 mod contract;
+#[path = "server/delivery_times.rs"]
+mod delivery_times;
 #[path = "server/demo.rs"]
 mod demo;
 #[path = "server/disk.rs"]
@@ -37,8 +39,8 @@ mod operations;
 mod overload;
 #[path = "server/plan.rs"]
 mod plan;
-#[path = "server/promise.rs"]
-mod promise;
+#[path = "server/promises.rs"]
+mod promises;
 #[path = "server/race.rs"]
 mod race;
 #[path = "server/support.rs"]

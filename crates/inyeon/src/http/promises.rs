@@ -284,8 +284,16 @@ fn read<'a, T: Deserialize<'a>>(app: &App, headers: &HeaderMap, asker: &'a Asker
     };
     let read = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();
-        let field = if path == "." { "body".to_owned() } else { path };
-        wrong(field, error.into_inner().to_string())
+        let detail = error.into_inner().to_string();
+        // The path leads to the object that lacks a member.
+        let missing = detail.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
+        let field = match (&*path, missing) {
+            ("." | "?", None) => "body".to_owned(),
+            (".", Some(missing)) => missing.to_owned(),
+            (_, Some(missing)) => format!("{path}.{missing}"),
+            (_, None) => path,
+        };
+        wrong(field, detail)
     })?;
     json.end().map_err(|error| wrong("body".to_owned(), error.to_string()))?;
     Ok(read)

@@ -222,10 +222,10 @@ fn render(answer: &Answered, messages: &Messages) -> String {
     let money = |amount: &Amount| format!("{} {}", amount.amount, amount.currency);
     fact("quote", answer.quote_id.clone());
     fact("order", answer.order_id.clone());
-    fact("due", answer.due.as_ref().map(|due| format!("{due} ({})", answer.time_zone)));
+    fact("due-at", answer.due.as_ref().map(|due| format!("{due} ({})", answer.time_zone)));
     fact("hand-over", answer.hand_over_by.clone());
     fact("probability", answer.probability.map(share));
-    fact("basis", answer.basis.map(|basis| basis.name().to_owned()));
+    fact("basis", answer.basis.clone());
     fact("total", answer.total.as_ref().map(money));
     fact("margin", answer.margin.as_ref().map(money));
     if !answer.lines.is_empty() {

@@ -5,7 +5,7 @@ use engine::promising::{Answer, Binding, Offer};
 use jiff::civil::{Date, Weekday};
 use model::quote::QuoteStage;
 use model::time::{end_of_day, zone_or_utc};
-use model::{Basis, Money, Parcel, Quantity, Time};
+use model::{Money, Parcel, Quantity, Time};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -45,8 +45,8 @@ pub struct Answered {
     pub probability: Option<f64>,
     /// What the promise rests on: `atp`, `ctp`, `lead_time` …
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, example = "atp")]
-    pub basis: Option<Basis>,
+    #[schema(example = "atp")]
+    pub basis: Option<String>,
     /// What is promised of each item; less than was asked only where part of it would do.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<AnsweredLine>,
@@ -234,7 +234,7 @@ impl Answered {
             })
             .collect();
         self.hand_over(&offer.parcels, offer.hand_over_by);
-        (self.probability, self.basis) = (Some(offer.probability), Some(offer.basis));
+        (self.probability, self.basis) = (Some(offer.probability), Some(offer.basis.name().to_owned()));
         self.total = offer.total.map(Amount::from);
         self.margin = offer.margin.filter(|_| internal).map(Amount::from);
     }
@@ -250,7 +250,7 @@ impl Answered {
             order_id: record.order_id.clone(),
             time_zone: quote.terms.time_zone.clone(),
             probability: quote.terms.probability,
-            basis: quote.terms.basis,
+            basis: quote.terms.basis.map(|basis| basis.name().to_owned()),
             total: quote.total.map(Amount::from),
             is_met: true,
             ..Answered::default()
