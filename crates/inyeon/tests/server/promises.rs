@@ -184,6 +184,39 @@ fn from_an_empty_store_to_a_promise_that_is_kept() {
 }
 
 #[test]
+fn what_deliveries_took_is_learnt_and_the_next_promises_are_made_by_it() {
+    let shop = Shop::open(NOW);
+    shop.rules(&AT_ONCE.replace("hours: [[1, 1]]", "hours: [[1, 1]], whole_days: false"));
+    toner(&shop, 1_000);
+    let now = std::cell::Cell::new(at(NOW));
+    let due = |user: &str, quote: &str| {
+        let quoted = shop.told("quote", &one(user, quote), 200);
+        at(quoted["due_at"].as_str().expect("a date")).since(now.get()) as f64 / 3_600e6
+    };
+    assert!((due("c-0", "q-0") - 1.0).abs() < 1e-6);
+    for n in 1..=60 {
+        due(&format!("c-{n}"), &format!("q-{n}"));
+        shop.told("confirm", &json!({ "quote_id": format!("q-{n}"), "order_id": format!("o-{n}") }), 200);
+        let order = json!({ "order_id": format!("o-{n}") });
+        let step = |hours: f64| {
+            now.set(now.get().plus_micros((hours * 3_600e6) as i64));
+            shop.clock.set(now.get());
+        };
+        step(1.0);
+        shop.tell("fulfillment.shipped", &order);
+        // Between four and five hours.
+        step(4.0 + f64::from(n % 10) / 10.0);
+        shop.tell("fulfillment.delivered", &order);
+    }
+    let learnt = shop.run(&["promise", "learn", "--publish"]);
+    assert_eq!(learnt["published"][0]["from"], "seoul", "{learnt}");
+    let rules = shop.run(&["promise", "rules", "show"]);
+    assert!(rules["rules"]["learnt_until"].is_string(), "{rules}");
+    let later = due("c-99", "q-99");
+    assert!((4.0..5.0).contains(&later), "promised in {later} hours");
+}
+
+#[test]
 fn what_is_promised_counts_for_all_later_weeks() {
     let shop = Shop::open(NOW);
     toner(&shop, 20);
