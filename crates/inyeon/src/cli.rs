@@ -8,6 +8,7 @@ use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, 
 use serde_json::{Value, json};
 
 use crate::access::Access;
+use crate::at_risk::PromiseArgs;
 use crate::broker::command::{self as brokers, BrokersArgs};
 use crate::error::{Failure, Kind};
 use crate::i18n::{Lang, Messages};
@@ -52,6 +53,7 @@ pub enum Top {
     Keys(KeysArgs),
     Webhooks(WebhooksArgs),
     Identity(IdentityArgs),
+    Promise(PromiseArgs),
     Brokers(BrokersArgs),
     Map(MapArgs),
     Plan(plan::cmd::PlanArgs),
@@ -486,6 +488,10 @@ fn run(cli: Cli, messages: &Messages) -> Result<ExitCode, Failure> {
             Asked::Store(op, render) => show(&open(false)?.run(Op::Identity(op))?, render),
             Asked::Answered(answer, render) => show(&answer, render),
         },
+        Top::Promise(args) => {
+            let (op, render) = args.asked()?;
+            show(&open(false)?.run(Op::Promise(op))?, render);
+        }
         Top::Brokers(args) => brokers::run(&global, args, messages)?,
         Top::Map(MapArgs { what: MapWhat::Check { map, sample, headers } }) => {
             show(&map_check(&map, sample.as_deref(), headers.as_deref())?, render::map_checked);

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use views::{DeadLetterFilter, EffectFilter, GroupBy, ReportQuery};
 
+use crate::at_risk::{self, PromiseOp};
 use crate::broker;
 use crate::dialect::{self, Code, Origin, Parsed};
 use crate::error::{Failure, Kind};
@@ -75,6 +76,7 @@ pub enum Op {
         name: String,
     },
     Identity(IdentityOp),
+    Promise(PromiseOp),
     BrokerConnect {
         name: String,
         settings: broker::Settings,
@@ -218,6 +220,7 @@ impl Op {
             | Op::KeyList
             | Op::PlanViolations { .. }
             | Op::Effects { .. }
+            | Op::Promise(_)
             | Op::Erase { .. } => true,
             _ => false,
         }
@@ -258,6 +261,7 @@ pub fn run(node: &Node, op: Op) -> Result<Value, Failure> {
             Ok(json!({ "disconnected": name }))
         }
         Op::Identity(op) => identity::run(node, op),
+        Op::Promise(op) => at_risk::run(node, op),
         Op::BrokerConnect { name, settings } => broker::connect(node, &name, settings),
         Op::BrokerList => broker::list(node),
         Op::BrokerDisconnect { name } => broker::disconnect(node, &name),

@@ -52,6 +52,7 @@ fn fact_detail(fact: &Fact) -> String {
         }
         Fact::ProfileParted { from, .. } => from.to_string(),
         Fact::SignalKept { about, name, .. } => format!("{about} {name}"),
+        Fact::PromiseScored { promise_id, probability, .. } => format!("{promise_id} {probability:.3}"),
         Fact::Quote(fact) => quote_detail(fact),
         Fact::Supply(fact) => supply_detail(fact),
         Fact::IdentifiersParted { .. }

@@ -7,7 +7,7 @@ use engine::promising::{Proposal, Troubled, propose};
 use engine::{AppliedRemedy, Customer, Promise};
 use model::quote::Purpose;
 use model::{
-    Command, EntityId, Identifier, Money, OrderLine, PromiseStatus, PromiseTerms, Quote, QuoteStage, Refusal,
+    Command, EntityId, Identifier, OrderLine, PromiseStatus, PromiseTerms, Quote, QuoteStage, Refusal,
     RemedyKind, Time,
 };
 
@@ -43,6 +43,12 @@ impl Fold {
     pub fn remedies(&mut self, promise_id: &str, now: Time) -> Result<Vec<Proposal>, FoldError> {
         let Some((owner, customer)) = self.owner_of_promise(promise_id)? else { return Ok(Vec::new()) };
         self.proposals(owner, &customer, promise_id, now)
+    }
+
+    /// A promise as its owner knows it.
+    pub fn promise(&mut self, promise_id: &str) -> Result<Option<Promise>, FoldError> {
+        let found = self.owner_of_promise(promise_id)?;
+        Ok(found.and_then(|(_, customer)| customer.promises.get(promise_id).cloned()))
     }
 
     fn proposals(
