@@ -1,6 +1,7 @@
 //! The binary's parts: command line, HTTP edge, importers, demonstration and benchmark.
 
 pub mod access;
+pub mod at_risk;
 mod bar;
 pub mod benchmark;
 pub mod broker;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use views::{DeadLetterFilter, EffectFilter, GroupBy, ReportQuery};
 
+use crate::at_risk::{self, RiskOp};
 use crate::broker;
 use crate::delivery;
 use crate::dialect::{self, Code, Origin, Parsed};
@@ -82,6 +83,7 @@ pub enum Op {
     },
     Identity(IdentityOp),
     Promise(PromiseOp),
+    Risk(RiskOp),
     Supply(SupplyOp),
     BrokerConnect {
         name: String,
@@ -231,6 +233,9 @@ impl Op {
             | Op::KeyList
             | Op::PlanViolations { .. }
             | Op::Effects { .. }
+            | Op::Promise(_)
+            | Op::Risk(_)
+            | Op::Supply(_)
             | Op::Erase { .. } => true,
             _ => false,
         }
@@ -272,6 +277,7 @@ pub fn run(node: &Node, op: Op) -> Result<Value, Failure> {
         }
         Op::Identity(op) => identity::run(node, op),
         Op::Promise(op) => promising::op::run(node, op),
+        Op::Risk(op) => at_risk::run(node, op),
         Op::Supply(op) => supply::run(node, op),
         Op::BrokerConnect { name, settings } => broker::connect(node, &name, settings),
         Op::BrokerList => broker::list(node),

@@ -45,6 +45,12 @@ impl Fold {
         self.proposals(owner, &customer, promise_id, now)
     }
 
+    /// A promise as its owner knows it.
+    pub fn promise(&mut self, promise_id: &str) -> Result<Option<Promise>, FoldError> {
+        let found = self.owner_of_promise(promise_id)?;
+        Ok(found.and_then(|(_, customer)| customer.promises.get(promise_id).cloned()))
+    }
+
     fn proposals(
         &mut self,
         owner: EntityId,

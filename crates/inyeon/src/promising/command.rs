@@ -12,6 +12,7 @@ use super::op::{PromiseOp, Told};
 use super::rules;
 use super::shape::{Amount, Answered, Substitute};
 use crate::access::Access;
+use crate::at_risk::RiskCommand;
 use crate::cli::{Global, print, read_text};
 use crate::delivery::{self, BacktestArgs, LearnArgs};
 use crate::error::{Failure, Kind};
@@ -51,6 +52,8 @@ enum What {
     Rules(RulesArgs),
     Learn(LearnArgs),
     Backtest(BacktestArgs),
+    #[command(flatten)]
+    Risk(RiskCommand),
 }
 
 #[derive(Args)]
@@ -169,6 +172,11 @@ pub fn run(global: &Global, args: PromiseArgs, messages: &Messages) -> Result<()
         }
         What::Backtest(args) => {
             show(&delivery::backtest(&open(false)?, &args, quiet, messages)?, delivery::backtested);
+            Ok(())
+        }
+        What::Risk(command) => {
+            let (op, render) = command.asked()?;
+            show(&open(false)?.run(Op::Risk(op))?, render);
             Ok(())
         }
         What::Rules(RulesArgs { what }) => {
