@@ -25,5 +25,7 @@ mod node;
 mod overload;
 #[path = "runtime/poison.rs"]
 mod poison;
+#[path = "runtime/remedies.rs"]
+mod remedies;
 #[path = "runtime/support.rs"]
 mod support;
