@@ -142,14 +142,17 @@ fn at_risk(node: &Node, owner: Option<&str>, cause: Option<&str>, limit: usize) 
     rows.truncate(limit);
     let ids: Vec<String> = rows.iter().map(|(_, row)| row.promise_id.clone()).collect();
     let remedies = node.ask(move |fold| -> Result<Vec<_>, FoldError> {
-        ids.iter().map(|id| fold.remedies(id, now)).collect()
+        let about = |id: &String| Ok((fold.probability(id, now)?, fold.remedies(id, now)?));
+        ids.iter().map(about).collect()
     })??;
     let items: Vec<Value> = rows
         .iter()
         .zip(remedies)
-        .map(|((rank, row), remedies)| {
+        .map(|((rank, row), (probability, remedies))| {
             let mut item = json!(row);
             item["rank"] = json!(rank);
+            // As time goes on it falls, though nothing happens.
+            item["probability"] = json!(probability.or(row.probability));
             item["minutes_left"] = json!(row.act_by.since(now).max(0) / 60_000_000);
             item["owner"] = json!(owner_of(row, &rules));
             item["proposals"] = remedies_json(&remedies);

@@ -45,6 +45,25 @@ impl Fold {
         self.proposals(owner, &customer, promise_id, now)
     }
 
+    /// What there is to know of a promise, or nothing where it is not known.
+    fn about<T>(customer: &Customer, promise_id: &str, look: impl FnOnce(&Troubled<'_>) -> T) -> Option<T> {
+        let promise = customer.promises.get(promise_id)?;
+        let plan = customer.plan_of(promise_id);
+        let order = promise.terms.order_id.as_ref().and_then(|id| customer.orders.get(id));
+        let total = match plan {
+            Some(plan) => plan.quote.total,
+            None => order.and_then(|order| order.total),
+        };
+        Some(look(&Troubled { promise, order, plan, total }))
+    }
+
+    /// That a promise is kept, as things are at `now`.
+    pub fn probability(&mut self, promise_id: &str, now: Time) -> Result<Option<f64>, FoldError> {
+        let Some((_, customer)) = self.owner_of_promise(promise_id)? else { return Ok(None) };
+        let rules = &self.reference().promising;
+        Ok(Self::about(&customer, promise_id, |troubled| troubled.probability(rules, now)).flatten())
+    }
+
     /// A promise as its owner knows it.
     pub fn promise(&mut self, promise_id: &str) -> Result<Option<Promise>, FoldError> {
         let found = self.owner_of_promise(promise_id)?;
@@ -58,19 +77,14 @@ impl Fold {
         promise_id: &str,
         now: Time,
     ) -> Result<Vec<Proposal>, FoldError> {
-        let Some(promise) = customer.promises.get(promise_id) else { return Ok(Vec::new()) };
-        if !needs_help(promise) {
-            return Ok(Vec::new());
-        }
-        let plan = customer.plan_of(promise_id);
-        let order = promise.terms.order_id.as_ref().and_then(|id| customer.orders.get(id));
-        let total = match plan {
-            Some(plan) => plan.quote.total,
-            None => order.and_then(|order| order.total),
+        let about = |troubled: &Troubled<'_>| {
+            if !needs_help(troubled.promise) {
+                return Ok(Vec::new());
+            }
+            let inquiries: Vec<_> = troubled.inquiry().into_iter().collect();
+            self.with_supplies(&inquiries, |rules, supplies| propose(troubled, owner, rules, supplies, now))
         };
-        let troubled = Troubled { promise, order, plan, total };
-        let inquiries: Vec<_> = troubled.inquiry().into_iter().collect();
-        self.with_supplies(&inquiries, |rules, supplies| propose(&troubled, owner, rules, supplies, now))
+        Self::about(customer, promise_id, about).unwrap_or(Ok(Vec::new()))
     }
 
     /// Applies the best remedy of a kind: plans it again, holds what it needs, commits to it, lets the old plan go, and
@@ -81,6 +95,8 @@ impl Fold {
         kind: RemedyKind,
         now: Time,
     ) -> Result<Result<Remedied, NotRemedied>, FoldError> {
+        // What is due by now comes first: it may be too late.
+        self.tick(now)?;
         let Some((owner, customer)) = self.owner_of_promise(promise_id)? else {
             return Ok(Err(NotRemedied::UnknownPromise));
         };

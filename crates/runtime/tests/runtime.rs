@@ -27,5 +27,7 @@ mod overload;
 mod poison;
 #[path = "runtime/promising.rs"]
 mod promising;
+#[path = "runtime/remedies.rs"]
+mod remedies;
 #[path = "runtime/support.rs"]
 mod support;

@@ -5,7 +5,7 @@
 //! threshold. One timer stands at the first instant at which that will be so if nothing happens, so that a promise is
 //! on the list before it breaks. Promises that came in from elsewhere have no parcels; what is told of them decides.
 
-use model::{Fact, PromiseStatus, RiskReason, SupplyName, Time, TimelineId, TimerPurpose};
+use model::{Fact, PromiseStatus, RiskReason, Time, TimelineId, TimerPurpose};
 
 use super::Decision;
 use crate::customer::{Order, Promise, QuoteRecord};
@@ -129,54 +129,9 @@ impl<'a> Decision<'a> {
         }
     }
 
-    /// Where the parcels are. None where there is no plan to judge by.
-    fn odds<'r>(&self, risky: &Risky<'r>) -> Option<Odds<'a>> {
+    fn odds(&self, risky: &Risky<'_>) -> Option<Odds<'a>> {
         let rules = &self.context.reference.promising;
-        let record = risky.record;
-        // Work at a time of its own has no way to go; whether it can be done is told, not computed.
-        if record.quote.parcels.is_empty() {
-            return None;
-        }
-        let mut parcels: Vec<&model::Parcel> = record.quote.parcels.iter().collect();
-        parcels.sort_by_key(|parcel| parcel.hand_over_by);
-        let several = parcels.len() > 1;
-        let mut legs = Vec::with_capacity(parcels.len());
-        for (index, parcel) in parcels.iter().enumerate() {
-            let lane = rules.lane_of(parcel)?;
-            // Of several parcels nobody says which has left: the first does first, and the last when all have.
-            let left = risky.order.and_then(|order| match (index, several) {
-                (0, _) => order.shipped_at,
-                _ => order.all_shipped_at,
-            });
-            let arrived = several && index == 0 && risky.order.is_some_and(|o| o.delivered_fraction > 0.0);
-            let leg = match left {
-                _ if arrived => Leg::Arrived,
-                Some(left) => Leg::Left(left),
-                None => self.waits(record, parcel),
-            };
-            legs.push((lane, leg));
-        }
-        Some(Odds { legs, deadline: risky.terms.deadline() })
-    }
-
-    /// When a parcel can be handed over, as supply is.
-    fn waits(&self, record: &QuoteRecord, parcel: &model::Parcel) -> Leg {
-        let mut from = parcel.hand_over_by;
-        for (index, short) in &record.short {
-            let need = &record.quote.needs[*index];
-            if matches!(&need.name, SupplyName::Stock { place, .. } if *place != parcel.place) {
-                continue;
-            }
-            match short.covered_at {
-                None => return Leg::Stuck,
-                // From the shelf to the hand-over it takes as long as was planned.
-                Some(covered_at) => {
-                    let handling = parcel.hand_over_by.since(need.take.due()).max(0);
-                    from = from.max(covered_at.plus_micros(handling));
-                }
-            }
-        }
-        Leg::Waits { from }
+        rules.odds_of(risky.record, risky.order, risky.terms.deadline())
     }
 
     /// The last instant at which acting still helps: to hand it over by the fastest way, and on the way, to the end.

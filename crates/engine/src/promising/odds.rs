@@ -11,9 +11,10 @@
 //! Parcels are late independently of each other, so a promise of several is kept with the product. While nothing
 //! happens the product only falls, so the instant from which it is too low is found by halves.
 
-use model::{Parcel, Time};
+use model::{Parcel, SupplyName, Time};
 
 use super::{Lane, Rules};
+use crate::customer::{Order, QuoteRecord};
 
 const HOUR_MICROS: f64 = 3_600e6;
 
@@ -53,6 +54,33 @@ impl Rules {
         Some(Odds { legs, deadline }.at(Time::MIN))
     }
 
+    /// Where the parcels of a plan are by now. None where it has none, or a lane is not known any more: work at a time
+    /// of its own has no way to go, and whether it can be done is told, not computed.
+    pub fn odds_of(&self, plan: &QuoteRecord, order: Option<&Order>, deadline: Time) -> Option<Odds<'_>> {
+        let mut parcels: Vec<&Parcel> = plan.quote.parcels.iter().collect();
+        if parcels.is_empty() {
+            return None;
+        }
+        parcels.sort_by_key(|parcel| parcel.hand_over_by);
+        let several = parcels.len() > 1;
+        let mut legs = Vec::with_capacity(parcels.len());
+        for (index, parcel) in parcels.into_iter().enumerate() {
+            // Of several parcels nobody says which has left: the first does first, and the last when all have.
+            let left = order.and_then(|order| match index {
+                0 => order.shipped_at,
+                _ => order.all_shipped_at,
+            });
+            let arrived = several && index == 0 && order.is_some_and(|order| order.delivered_fraction > 0.0);
+            let leg = match left {
+                _ if arrived => Leg::Arrived,
+                Some(left) => Leg::Left(left),
+                None => waits(plan, parcel),
+            };
+            legs.push((self.lane_of(parcel)?, leg));
+        }
+        Some(Odds { legs, deadline })
+    }
+
     /// The last hand-over that is in time with probability `sure`, by the fastest way to a region from anywhere.
     pub fn last_hand_over(&self, region: &str, deadline: Time, sure: f64) -> Option<Time> {
         let lanes = self.lanes_to(region, None).into_iter();
@@ -64,6 +92,26 @@ impl Rules {
         let hours = hours.min_by(f64::total_cmp)?;
         Some(deadline.plus_micros(-((hours * HOUR_MICROS).ceil() as i64)))
     }
+}
+
+/// When a parcel can be handed over, as supply is.
+fn waits(plan: &QuoteRecord, parcel: &Parcel) -> Leg {
+    let mut from = parcel.hand_over_by;
+    for (index, short) in &plan.short {
+        let need = &plan.quote.needs[*index];
+        if matches!(&need.name, SupplyName::Stock { place, .. } if *place != parcel.place) {
+            continue;
+        }
+        match short.covered_at {
+            None => return Leg::Stuck,
+            // From the shelf to the hand-over it takes as long as was planned.
+            Some(covered_at) => {
+                let handling = parcel.hand_over_by.since(need.take.due()).max(0);
+                from = from.max(covered_at.plus_micros(handling));
+            }
+        }
+    }
+    Leg::Waits { from }
 }
 
 impl Odds<'_> {

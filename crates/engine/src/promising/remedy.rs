@@ -53,6 +53,12 @@ impl<'a> Troubled<'a> {
         self.order.is_some_and(|order| order.shipped_at.is_some())
     }
 
+    /// That it is kept as things are at `now`; by its plan where there is one, else as was last said.
+    pub fn probability(&self, rules: &Rules, now: Time) -> Option<f64> {
+        let odds = self.plan.and_then(|plan| rules.odds_of(plan, self.order, self.terms().deadline()));
+        odds.map(|odds| odds.at(now)).or(self.promise.probability)
+    }
+
     /// The commitments that stand for it, which a new plan would stand in for.
     pub fn commitments(&self, owner: EntityId) -> Vec<(EntityId, HoldId)> {
         let Some(plan) = self.plan else { return Vec::new() };
@@ -102,7 +108,7 @@ pub fn propose(
         && let (Some(plan), Some(inquiry)) = (troubled.plan, troubled.inquiry())
     {
         let replaced = troubled.commitments(owner);
-        let before = troubled.promise.probability.unwrap_or(0.0);
+        let before = troubled.probability(rules, now).unwrap_or(0.0);
         let desk = Desk { troubled, plan, inquiry, replaced, before, rules, supplies, now };
         if troubled.has_left() {
             found.extend(desk.later_arrival());
@@ -114,7 +120,7 @@ pub fn propose(
         }
     }
     if status.is_open() || status == model::PromiseStatus::Broken {
-        found.extend(compensate(troubled, rules));
+        found.extend(compensate(troubled, rules, now));
     }
     found.sort_by(|a, b| {
         // `None` is less than any value.
@@ -125,10 +131,10 @@ pub fn propose(
     found
 }
 
-fn compensate(troubled: &Troubled<'_>, rules: &Rules) -> Option<Proposal> {
+fn compensate(troubled: &Troubled<'_>, rules: &Rules, now: Time) -> Option<Proposal> {
     let given = rules.remedies.compensation?.of(troubled.total)?;
     let probability = match troubled.promise.status.is_open() {
-        true => troubled.promise.probability.unwrap_or(0.0),
+        true => troubled.probability(rules, now).unwrap_or(0.0),
         false => 0.0,
     };
     let remedy = Remedy {
@@ -240,11 +246,6 @@ impl Desk<'_> {
                 inquiry.lines[at].item_id.clone_from(name);
                 // The customer pays what was agreed.
                 inquiry.lines[at].price = line.price.or(item.price);
-                let offer = self
-                    .planned(self.same_lanes(), &inquiry)
-                    .filter(|offer| offer.due_at <= self.deadline())
-                    .or_else(|| self.planned(self.lanes(), &inquiry));
-                let Some(offer) = offer else { continue };
                 let more = match (instead.cost, item.cost) {
                     (Some(theirs), Some(ours)) if theirs.currency == ours.currency => {
                         let each = Money { minor: theirs.minor - ours.minor, ..theirs };
@@ -254,7 +255,11 @@ impl Desk<'_> {
                 };
                 let pairs = vec![(line.item_id.clone(), name.clone())];
                 let more = more.map(|money| money.minor);
-                best = better(best, self.keeping_the_date(RemedyKind::Substitute, offer, pairs, more));
+                for lanes in [self.same_lanes(), self.lanes()] {
+                    let Some(offer) = self.planned(lanes, &inquiry) else { continue };
+                    let found = self.keeping_the_date(RemedyKind::Substitute, offer, pairs.clone(), more);
+                    best = better(best, found);
+                }
             }
         }
         best
@@ -295,13 +300,23 @@ impl Desk<'_> {
                 return None;
             }
         }
-        let here: Vec<&Lane> = self.same_lanes().into_iter().filter(|lane| lane.from == place).collect();
-        let (here, all) = (self.with_lanes(here), self.with_lanes(self.lanes()));
+        let mut best = None;
+        for ways in [self.same_lanes(), self.lanes()] {
+            let here = self.with_lanes(ways.into_iter().filter(|lane| lane.from == place).collect());
+            for ways in [self.same_lanes(), self.lanes()] {
+                best = better(best, self.in_two(&here, &first, &self.with_lanes(ways), &rest));
+            }
+        }
+        best
+    }
+
+    /// One part by some ways, and what is left by others.
+    fn in_two(&self, here: &Rules, first: &Inquiry, ways: &Rules, rest: &Inquiry) -> Option<Proposal> {
         let replaced = || self.replaced.iter().copied();
-        let now = Planner::new(&here, self.supplies, self.now).replacing(replaced()).answer(&first).offer?;
-        let mut planner = Planner::new(&all, self.supplies, self.now).replacing(replaced());
+        let now = Planner::new(here, self.supplies, self.now).replacing(replaced()).answer(first).offer?;
+        let mut planner = Planner::new(ways, self.supplies, self.now).replacing(replaced());
         planner.take(&now);
-        let later = planner.answer(&rest).offer?;
+        let later = planner.answer(rest).offer?;
         let in_time = if now.due_at <= self.deadline() { self.share(&now) } else { 0.0 };
         let both = together(now, later);
         let moved = both.due_at > self.deadline();
