@@ -347,6 +347,10 @@ serve-note = note: { $note }
 demo-begins = A small shop lives { $days } days; its events come in at http://{ $address }
 demo-day = day { $day }
 demo-chain = One customer's chain — { $name } ({ $id }):
+demo-today = The next order, promised from what operations have: toner in Seoul and Daejeon, packing slots, two lanes.
+demo-promised = { $name } orders two; what the promise needs is held, and it is made:
+demo-at-risk = An hour later quality holds the toner in Seoul. The promise is at risk before anything is late, with what can be done:
+demo-kept = It ships from the other place and arrives. The promise: { $status }.
 demo-ends = { $events } events came in. The server runs at http://{ $address } (store: { $dir }).
     Look on with: inyeon --store { $dir } profile show { $id }
 demo-stop = Ctrl-C stops the server.

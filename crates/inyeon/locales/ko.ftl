@@ -347,6 +347,10 @@ serve-note = 알림: { $note }
 demo-begins = 작은 가게가 { $days }일을 삽니다. 이벤트는 http://{ $address } 로 들어옵니다
 demo-day = { $day }일째
 demo-chain = 한 고객의 이야기 — { $name }({ $id }):
+demo-today = 다음 주문은 운영이 가진 것으로 약속합니다: 서울과 대전의 토너, 포장 슬롯, 배송편 두 개.
+demo-promised = { $name } 님이 두 개를 주문합니다. 약속에 필요한 것을 확보하고 약속합니다:
+demo-at-risk = 한 시간 뒤 품질 검사로 서울의 토너가 보류됩니다. 늦기 전에 이행 위험으로 알려지고, 할 수 있는 조치가 함께 보입니다:
+demo-kept = 다른 곳에서 출고되어 도착합니다. 약속: { $status }.
 demo-ends = 이벤트 { $events }건이 들어왔습니다. 서버는 http://{ $address } 에서 돕니다(저장소: { $dir }).
     더 보려면: inyeon --store { $dir } profile show { $id }
 demo-stop = Ctrl-C 로 서버를 멈춥니다.

@@ -257,7 +257,7 @@ fn cause_words(cause: &Value, messages: &Messages) -> String {
     messages.get(&format!("risk-{}", plain(cause).replace('_', "-")))
 }
 
-fn listed(answer: &Value, messages: &Messages) -> String {
+pub(crate) fn listed(answer: &Value, messages: &Messages) -> String {
     let items = array(&answer["items"]);
     if items.is_empty() {
         return messages.get("risk-none");
@@ -324,7 +324,7 @@ fn proposed(answer: &Value, messages: &Messages) -> String {
     table(&heads(messages, &head), &rows)
 }
 
-fn applied(answer: &Value, messages: &Messages) -> String {
+pub(crate) fn applied(answer: &Value, messages: &Messages) -> String {
     let key = if answer["applied_before"] == true { "remedy-applied-before" } else { "remedy-applied" };
     let values = [
         ("id", plain(&answer["promise_id"])),

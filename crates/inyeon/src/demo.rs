@@ -1,6 +1,8 @@
 //! `inyeon demo`: 90 days of a small shop, sent through the same door as anybody's events, and what came of its
 //! promises.
 
+mod today;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,7 +11,7 @@ use jiff::{Timestamp, ToSpan};
 use model::Time;
 use runtime::{Clock, ManualClock, NodeOptions, Sink};
 use serde_json::{Value, json};
-use world::shop::{Answer, Language, Shop, ShopConfig};
+use world::shop::{Answer, Hero, Language, Shop, ShopConfig};
 use world::{Effect, WorldEvent};
 
 use crate::access::store_options;
@@ -80,7 +82,10 @@ pub fn run(global: &Global, args: &DemoArgs, messages: &Messages) -> Result<(), 
             let profile =
                 ops::run(&server.app.node, Op::Profile { id: hero.customer_id.clone(), timeline: 10_000 })?;
             let effects = ops::run(&server.app.node, Op::Effects { limit: 100_000, skip: 0 })?;
-            Some((hero, profile, effects))
+            let begins = Time::from_timestamp(shop.end()).plus_micros(2 * 3_600_000_000);
+            clock.set(begins);
+            let today = today::play(&server, &Client::new(&server), &clock, begins, &hero, messages)?;
+            Some((hero, profile, effects, today))
         }
         None => None,
     };
@@ -98,13 +103,14 @@ pub fn run(global: &Global, args: &DemoArgs, messages: &Messages) -> Result<(), 
                 "effects_answered": answers,
                 "world": { "kept": tally.kept, "broken": tally.broken, "withdrawn": tally.withdrawn,
                            "open": tally.open },
+                "today": hero.as_ref().map(|(.., today)| &today.json),
                 "address": server.address.to_string(), "store": args.dir,
             })
             .to_string(),
         );
     } else {
         print(&render::promises(&report, messages));
-        if let Some((hero, profile, effects)) = &hero {
+        if let Some((hero, profile, effects, today)) = &hero {
             let values = [("name", hero.name.clone()), ("id", hero.customer_id.clone())];
             print(&messages.with("demo-chain", &values));
             let orders: Vec<&str> = [Some(hero.troubled_order.as_str()), hero.kept_order.as_deref()]
@@ -112,6 +118,7 @@ pub fn run(global: &Global, args: &DemoArgs, messages: &Messages) -> Result<(), 
                 .flatten()
                 .collect();
             print(&render::chain(profile, effects, &orders, messages));
+            print(&today.text);
         }
         let values = [
             ("events", sent.to_string()),
@@ -251,14 +258,19 @@ impl Client {
 
     fn send(&self, events: &[WorldEvent]) -> Result<(), Failure> {
         for chunk in events.chunks(100) {
-            let batch: Vec<&Value> = chunk.iter().map(|event| &event.json).collect();
-            let request = self.agent.post(&self.url).header("authorization", &self.authorization);
-            let mut response =
-                request.send_json(json!({ "batch": batch })).map_err(|error| Failure::other(&error))?;
-            let body: Value = response.body_mut().read_json().map_err(|error| Failure::other(&error))?;
-            if !response.status().is_success() || body["rejected"].as_u64() != Some(0) {
-                return Err(Failure::new(Kind::Failed, "other").with("detail", body));
-            }
+            let batch: Vec<Value> = chunk.iter().map(|event| event.json.clone()).collect();
+            self.send_json(&batch)?;
+        }
+        Ok(())
+    }
+
+    fn send_json(&self, batch: &[Value]) -> Result<(), Failure> {
+        let request = self.agent.post(&self.url).header("authorization", &self.authorization);
+        let mut response =
+            request.send_json(json!({ "batch": batch })).map_err(|error| Failure::other(&error))?;
+        let body: Value = response.body_mut().read_json().map_err(|error| Failure::other(&error))?;
+        if !response.status().is_success() || body["rejected"].as_u64() != Some(0) {
+            return Err(Failure::new(Kind::Failed, "other").with("detail", body));
         }
         Ok(())
     }

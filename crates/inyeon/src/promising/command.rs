@@ -219,6 +219,12 @@ fn answered(told: Told, messages: &Messages) -> Result<Answered, Failure> {
     Err(Failure::new(kind, "promise-refused").with("detail", text))
 }
 
+/// What was told of a promise, as it reads.
+pub(crate) fn read(told: &Value, messages: &Messages) -> Result<String, Failure> {
+    let told: Told = serde_json::from_value(told.clone()).map_err(|error| Failure::other(&error))?;
+    Ok(render(&answered(told, messages)?, messages))
+}
+
 fn render(answer: &Answered, messages: &Messages) -> String {
     let mut out = format!("{}\n", answer.message);
     let mut fact = |key: &str, value: Option<String>| {

@@ -41,6 +41,13 @@ fn the_same_seed_is_the_same_shop_and_its_books_agree_with_the_engine() {
         assert!(report["n_made"].as_u64().is_some_and(|n| n > 100), "{told}");
         assert!(report["broken"].as_u64().is_some_and(|n| n > 0), "{told}");
         assert!(told["effects_answered"]["told"].as_u64().is_some_and(|n| n > 0), "{told}");
+        // The last chapter: promised, in danger, saved, and kept by its first date.
+        let today = &told["today"];
+        assert_eq!(today["promised"]["order_id"], "demo-order", "{today}");
+        assert_eq!(today["at_risk"][0]["cause"], "supply_quality", "{today}");
+        assert_eq!(today["remedied"]["kind"], "other_source", "{today}");
+        assert_eq!(today["remedied"]["due_at"], today["remedied"]["first_due_at"], "{today}");
+        assert_eq!(today["ended"]["status"], "kept", "{today}");
         assert_eq!(told["effects_answered"]["unknown_order"], Value::Null);
         assert_eq!(told["effects_answered"]["unknown_kind"], Value::Null);
     }
