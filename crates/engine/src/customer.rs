@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::{
-    BreakCause, CancelledBy, Effect, EffectKey, EntityId, KeyId, MailKey, OrderState, Profile, PromiseStatus,
-    PromiseTerms, Quote, QuoteStage, Refusal, RiskReason, Time, TimelineId, TimerId, TimerPurpose,
+    BreakCause, CancelledBy, Effect, EffectKey, EntityId, KeyId, MailKey, OneAction, OrderDefaults,
+    OrderState, Profile, PromiseStatus, PromiseTerms, Quote, QuoteStage, Refusal, ReturnRequest, ReturnState,
+    RiskReason, Time, TimelineId, TimerId, TimerPurpose,
 };
 use serde::{Deserialize, Serialize};
 
+use crate::payment::Payment;
 use crate::supply::Short;
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -28,6 +30,8 @@ pub struct Customer {
     pub quotes: BTreeMap<String, QuoteRecord>,
     /// Numbers of holds are never used twice.
     pub next_hold: u64,
+    /// What one action orders with.
+    pub order_defaults: Option<Box<OrderDefaults>>,
     pub effects: BTreeMap<EffectKey, EffectRecord>,
     /// Mails that were applied: a second delivery is none.
     pub mails: BTreeSet<MailKey>,
@@ -51,6 +55,29 @@ pub struct Order {
     /// When it was cancelled, and by whom.
     pub cancelled: Option<(Time, CancelledBy)>,
     pub reviews: BTreeSet<String>,
+    /// How many units it is of, where its lines were told.
+    pub units: f64,
+    /// Where it was placed in one action by us.
+    pub action: Option<Box<OneAction>>,
+    /// When whoever fulfils it was told, where we tell them.
+    pub handed_out_at: Option<Time>,
+    /// Where we run its payment, or the payment system told of it.
+    pub payment: Option<Box<Payment>>,
+    pub returns: BTreeMap<String, Return>,
+}
+
+/// What a customer gives back.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Return {
+    pub request: ReturnRequest,
+    pub asked_at: Time,
+    /// Days since the delivery, by the customer's calendar.
+    pub day: i64,
+    pub state: ReturnState,
+    /// Whether the goods came back, whatever became of them.
+    pub back: bool,
+    pub reason: Option<String>,
+    pub moved_at: Time,
 }
 
 impl Default for Order {
@@ -63,7 +90,19 @@ impl Default for Order {
             delivered_fraction: 0.0,
             cancelled: None,
             reviews: BTreeSet::new(),
+            units: 0.0,
+            action: None,
+            handed_out_at: None,
+            payment: None,
+            returns: BTreeMap::new(),
         }
+    }
+}
+
+impl Order {
+    /// Whether goods of it have left, by whatever was told.
+    pub fn has_left(&self) -> bool {
+        self.shipped_at.is_some() || self.delivered_fraction > 0.0 || self.state.has_left()
     }
 }
 
@@ -215,6 +254,7 @@ impl Customer {
             next_timer: 1,
             quotes: BTreeMap::new(),
             next_hold: 1,
+            order_defaults: None,
             effects: BTreeMap::new(),
             mails: BTreeSet::new(),
             merged_into: None,

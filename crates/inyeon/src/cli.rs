@@ -15,6 +15,7 @@ use crate::identity::{Asked, IdentityArgs};
 use crate::import::csv_map::Map;
 use crate::import_cmd::{self, Input};
 use crate::ops::{EventFilter, Op};
+use crate::ordering::cmd::{OrderArgs, OrdersArgs, ReturnsArgs};
 use crate::webhook;
 use crate::{benchmark, demo, maintenance, plan, render, serve};
 
@@ -52,6 +53,9 @@ pub enum Top {
     Keys(KeysArgs),
     Webhooks(WebhooksArgs),
     Identity(IdentityArgs),
+    Order(OrderArgs),
+    Orders(OrdersArgs),
+    Returns(ReturnsArgs),
     Brokers(BrokersArgs),
     Map(MapArgs),
     Plan(plan::cmd::PlanArgs),
@@ -116,6 +120,7 @@ enum By {
     State,
     Category,
     Seller,
+    Exchange,
 }
 
 #[derive(Args)]
@@ -423,6 +428,7 @@ fn run(cli: Cli, messages: &Messages) -> Result<ExitCode, Failure> {
                 By::State => "state",
                 By::Category => "category",
                 By::Seller => "seller",
+                By::Exchange => "exchange",
             });
             let op = Op::PromiseReport {
                 by: by.map(str::to_owned),
@@ -486,6 +492,18 @@ fn run(cli: Cli, messages: &Messages) -> Result<ExitCode, Failure> {
             Asked::Store(op, render) => show(&open(false)?.run(Op::Identity(op))?, render),
             Asked::Answered(answer, render) => show(&answer, render),
         },
+        Top::Order(args) => {
+            let (op, render) = args.asked()?;
+            show(&open(false)?.run(Op::Ordering(op))?, render);
+        }
+        Top::Orders(args) => {
+            let (op, render) = args.asked()?;
+            show(&open(false)?.run(Op::Ordering(op))?, render);
+        }
+        Top::Returns(args) => {
+            let (op, render) = args.asked();
+            show(&open(false)?.run(Op::Ordering(op))?, render);
+        }
         Top::Brokers(args) => brokers::run(&global, args, messages)?,
         Top::Map(MapArgs { what: MapWhat::Check { map, sample, headers } }) => {
             show(&map_check(&map, sample.as_deref(), headers.as_deref())?, render::map_checked);

@@ -15,6 +15,7 @@ pub mod import_cmd;
 pub mod keys;
 pub mod maintenance;
 pub mod ops;
+pub mod ordering;
 pub mod plan;
 pub mod render;
 mod replay;

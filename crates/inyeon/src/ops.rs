@@ -15,6 +15,7 @@ use crate::dialect::{self, Code, Origin, Parsed};
 use crate::error::{Failure, Kind};
 use crate::identity::{self, IdentityOp};
 use crate::import::csv_map::Map;
+use crate::ordering::{self, OrderingOp};
 use crate::plan::gate::{Admitted, Door, Named, admit};
 use crate::plan::{self, Document};
 use crate::told::outcome_json;
@@ -75,6 +76,7 @@ pub enum Op {
         name: String,
     },
     Identity(IdentityOp),
+    Ordering(OrderingOp),
     BrokerConnect {
         name: String,
         settings: broker::Settings,
@@ -218,6 +220,7 @@ impl Op {
             | Op::KeyList
             | Op::PlanViolations { .. }
             | Op::Effects { .. }
+            | Op::Ordering(_)
             | Op::Erase { .. } => true,
             _ => false,
         }
@@ -258,6 +261,7 @@ pub fn run(node: &Node, op: Op) -> Result<Value, Failure> {
             Ok(json!({ "disconnected": name }))
         }
         Op::Identity(op) => identity::run(node, op),
+        Op::Ordering(op) => ordering::run(node, op),
         Op::BrokerConnect { name, settings } => broker::connect(node, &name, settings),
         Op::BrokerList => broker::list(node),
         Op::BrokerDisconnect { name } => broker::disconnect(node, &name),

@@ -1,6 +1,6 @@
 //! What was decided, in a line each.
 
-use model::{EntityId, Fact, HoldId, Outcome, QuoteFact, SupplyFact, Time};
+use model::{EntityId, Fact, HoldId, OrderFact, Outcome, QuoteFact, SupplyFact, Time};
 use serde_json::{Value, json};
 
 /// An outcome as `tail` and the live view show it.
@@ -46,7 +46,10 @@ fn fact_detail(fact: &Fact) -> String {
         | Fact::WebhookConnected { name, .. }
         | Fact::WebhookDisconnected { name, .. }
         | Fact::BrokerConnected { name, .. }
-        | Fact::BrokerDisconnected { name, .. } => name.clone(),
+        | Fact::BrokerDisconnected { name, .. }
+        | Fact::OutletConnected { name, .. }
+        | Fact::OutletDisconnected { name, .. }
+        | Fact::OutletDisabled { name, .. } => name.clone(),
         Fact::PlanPublished { version, .. } | Fact::IdentityRulesPublished { version, .. } => {
             format!("version {version}")
         }
@@ -54,6 +57,7 @@ fn fact_detail(fact: &Fact) -> String {
         Fact::SignalKept { about, name, .. } => format!("{about} {name}"),
         Fact::Quote(fact) => quote_detail(fact),
         Fact::Supply(fact) => supply_detail(fact),
+        Fact::Order(fact) => order_detail(fact),
         Fact::IdentifiersParted { .. }
         | Fact::IdentifiersJoined { .. }
         | Fact::ProfileErased { .. }
@@ -76,6 +80,17 @@ fn quote_detail(fact: &QuoteFact) -> String {
             format!("{quote_id} hold {hold} {short} {}", why.name())
         }
         QuoteFact::Remedied { remedy, .. } => format!("{} {}", remedy.promise_id, remedy.kind.name()),
+    }
+}
+
+/// Which order, and how much: neither addresses nor tokens.
+fn order_detail(fact: &OrderFact) -> String {
+    let order = fact.order_id().unwrap_or_default();
+    match fact {
+        OrderFact::Payment { amount: Some(amount), .. } => format!("{order} {amount}"),
+        OrderFact::ReturnAsked { request, day, .. } => format!("{order} {} day {day}", request.return_id),
+        OrderFact::ReturnMoved { return_id, .. } => format!("{order} {return_id}"),
+        _ => order.to_owned(),
     }
 }
 

@@ -9,6 +9,7 @@ use crate::effect::{Effect, EffectKey, EffectResult};
 use crate::fact::Fact;
 use crate::id::{EntityId, IdentifierHash, KeyId, Position, TimelineId};
 use crate::identity::HashedIdentifier;
+use crate::ordering::OrderCommand;
 use crate::quote::Quote;
 use crate::supply::{SupplyCommand, SupplyMail};
 use crate::time::Time;
@@ -134,6 +135,8 @@ pub enum TimerPurpose {
     QuoteExpiry(String),
     /// A receipt should have come by now.
     ReceiptDue(String),
+    /// The time in which an order could be undone is over.
+    OrderWindow(String),
 }
 
 /// What people and programs ask of an entity.
@@ -217,6 +220,21 @@ pub enum Command {
         quote_id: String,
     },
     Supply(SupplyCommand),
+    Order(OrderCommand),
+    /// Tell a system of orders and payments, by these settings in their JSON form; a name that is connected gets the
+    /// new ones.
+    ConnectOutlet {
+        name: String,
+        settings: String,
+    },
+    DisconnectOutlet {
+        name: String,
+    },
+    /// The receiver said that it is gone for good.
+    DisableOutlet {
+        name: String,
+        reason: String,
+    },
 }
 
 /// Why an input was passed over.

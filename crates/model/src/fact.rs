@@ -6,6 +6,7 @@ use crate::id::EntityId;
 use crate::identity::HashedIdentifier;
 use crate::money::Money;
 use crate::order::{CancelledBy, FulfillmentState, OrderLine, OrderState};
+use crate::ordering::OrderFact;
 use crate::promise::{BreakCause, PromiseTerms, RiskReason};
 use crate::quote::QuoteFact;
 use crate::supply::SupplyFact;
@@ -227,6 +228,23 @@ pub enum Fact {
     },
     Quote(QuoteFact),
     Supply(SupplyFact),
+    Order(OrderFact),
+    /// A system is told of orders and payments; the settings are in their JSON form and hold its secret.
+    OutletConnected {
+        name: String,
+        settings: String,
+        at: Time,
+    },
+    OutletDisconnected {
+        name: String,
+        at: Time,
+    },
+    /// Nothing goes there until it is connected again.
+    OutletDisabled {
+        name: String,
+        reason: String,
+        at: Time,
+    },
 }
 
 impl Fact {
@@ -271,6 +289,10 @@ impl Fact {
             Fact::DeadLetterReplayed { .. } => "dead_letter.replayed",
             Fact::Quote(fact) => fact.name(),
             Fact::Supply(fact) => fact.name(),
+            Fact::Order(fact) => fact.name(),
+            Fact::OutletConnected { .. } => "outlet.connected",
+            Fact::OutletDisconnected { .. } => "outlet.disconnected",
+            Fact::OutletDisabled { .. } => "outlet.disabled",
         }
     }
 }

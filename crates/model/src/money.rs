@@ -98,16 +98,22 @@ impl Money {
     }
 }
 
-impl fmt::Display for Money {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Money {
+    /// The amount alone, as a plain decimal: `-12.50`.
+    pub fn decimal(&self) -> String {
         let exponent = self.currency.exponent() as usize;
         let unit = 10_u64.pow(exponent as u32);
         let (sign, size) = (if self.minor < 0 { "-" } else { "" }, self.minor.unsigned_abs());
-        write!(f, "{} {sign}{}", self.currency.code(), size / unit)?;
-        if exponent > 0 {
-            write!(f, ".{:0exponent$}", size % unit)?;
+        match exponent {
+            0 => format!("{sign}{size}"),
+            _ => format!("{sign}{}.{:0exponent$}", size / unit, size % unit),
         }
-        Ok(())
+    }
+}
+
+impl fmt::Display for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.currency.code(), self.decimal())
     }
 }
 

@@ -67,16 +67,23 @@ impl Fold {
         }
     }
 
-    fn quote_of(&self, request: &QuoteRequest, offer: Offer, binding: &[Binding], now: Time) -> Quote {
+    pub(crate) fn quote_of(
+        &self,
+        request: &QuoteRequest,
+        offer: Offer,
+        binding: &[Binding],
+        now: Time,
+    ) -> Quote {
         let rules = &self.reference().promising;
         let minutes = request.hold_minutes.unwrap_or(rules.quote_minutes).clamp(1, 43_200);
         let zone = request.inquiry.time_zone.clone().filter(|zone| model::time::zone(zone).is_ok());
         let lines = offer.lines.iter().map(|line| OrderLine {
             product_id: line.item_id.clone(),
-            category: None,
+            category: line.category.clone(),
             seller_id: None,
             quantity: line.quantity.as_f64(),
             price: line.price,
+            exchange: line.exchange.clone(),
         });
         Quote {
             quote_id: request.quote_id.clone(),

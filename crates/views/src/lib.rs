@@ -26,6 +26,6 @@ pub use reader::{DeadLetterFilter, EffectFilter, Reader, ViolationFilter};
 pub use report::{GroupBy, PromiseReport, ReportGroup, ReportQuery, ReportRow};
 pub use rows::{
     ClockRow, DeadLetterRow, EffectRow, EffectsSwitch, HistoryRow, ImportRow, OrderLineRow, OrderRow,
-    PaymentRow, PromiseRow, ReviewRow, RevisionRow, SourceRow, TargetRow, ViolationRow,
+    PaymentRow, PromiseRow, ReturnRow, ReviewRow, RevisionRow, SourceRow, TargetRow, ViolationRow,
 };
 pub use writer::{Begin, Opened, Views, Why};

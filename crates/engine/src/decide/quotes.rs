@@ -9,6 +9,8 @@
 //! owner has answered; an answer that it does not wait for changes nothing, because whoever ended the quote released
 //! every hold of it, and an owner that heard of a release takes that hold no more.
 
+use std::collections::BTreeMap;
+
 use model::quote::{Purpose, Remedy};
 use model::supply::{Shortage, SupplyMail};
 use model::{
@@ -24,7 +26,7 @@ impl Decision<'_> {
         self.fact(Fact::Quote(fact));
     }
 
-    fn move_quote(&mut self, quote_id: &str, stage: QuoteStage, why: Option<Refusal>) {
+    pub(super) fn move_quote(&mut self, quote_id: &str, stage: QuoteStage, why: Option<Refusal>) {
         let (quote_id, at) = (quote_id.to_owned(), self.context.now);
         self.quote_fact(QuoteFact::Moved { quote_id, stage, order_id: None, why, at });
     }
@@ -36,7 +38,7 @@ impl Decision<'_> {
         }
     }
 
-    fn release(&mut self, record: &QuoteRecord) {
+    pub(super) fn release(&mut self, record: &QuoteRecord) {
         let (expires_at, now) = (record.quote.expires_at, self.context.now);
         self.each_need(record, |hold, _| SupplyMail::ReleaseHold { hold, expires_at, now });
     }
@@ -54,7 +56,17 @@ impl Decision<'_> {
         let purpose = TimerPurpose::QuoteExpiry(quote.quote_id.clone());
         self.set_timer(quote.expires_at, TimelineId::LIVE, purpose);
         if quote.needs.is_empty() {
-            return self.held(quote);
+            let record = QuoteRecord {
+                quote: quote.clone(),
+                asked_at: now,
+                first_hold,
+                stage: QuoteStage::Asking,
+                answers: Vec::new(),
+                order_id: None,
+                why: None,
+                short: BTreeMap::new(),
+            };
+            return self.held(&record);
         }
         for (index, need) in quote.needs.iter().enumerate() {
             let hold = HoldId { owner: self.customer.id, number: first_hold + index as u64 };
@@ -69,12 +81,17 @@ impl Decision<'_> {
         }
     }
 
-    /// Everything is held: it is offered.
-    fn held(&mut self, quote: &Quote) {
+    /// Everything is held: it is offered, or placed where one action asked for both.
+    fn held(&mut self, record: &QuoteRecord) {
+        let quote = &record.quote;
         self.move_quote(&quote.quote_id, QuoteStage::Held, None);
-        if quote.purpose == Purpose::Order {
-            let (terms, expires_at) = (quote.terms.clone(), quote.expires_at);
-            self.fact(Fact::PromiseQuoted { terms, at: self.context.now, expires_at });
+        match &quote.purpose {
+            Purpose::Order => {
+                let (terms, expires_at) = (quote.terms.clone(), quote.expires_at);
+                self.fact(Fact::PromiseQuoted { terms, at: self.context.now, expires_at });
+            }
+            Purpose::OneAction(action) => self.confirm(record, &action.order_id),
+            Purpose::Remedy(_) | Purpose::Change(_) => {}
         }
     }
 
@@ -90,17 +107,26 @@ impl Decision<'_> {
         if record.quote.expires_at <= now {
             return self.expire_quote(quote_id);
         }
-        let (quote_id, order_id) = (quote_id.to_owned(), order_id.to_owned());
+        if let Purpose::Change(change) = &record.quote.purpose
+            && !(change.order_id == order_id && self.is_changeable(order_id))
+        {
+            return self.ignore(format!("order {order_id} has left or was cancelled and cannot be changed"));
+        }
+        self.confirm(record, order_id);
+    }
+
+    fn confirm(&mut self, record: &QuoteRecord, order_id: &str) {
+        let now = self.context.now;
         let stage = QuoteStage::Confirming;
         self.quote_fact(QuoteFact::Moved {
-            quote_id,
+            quote_id: record.quote.quote_id.clone(),
             stage,
-            order_id: Some(order_id.clone()),
+            order_id: Some(order_id.to_owned()),
             why: None,
             at: now,
         });
         if record.quote.needs.is_empty() {
-            return self.place(record, &order_id);
+            return self.place(record, order_id);
         }
         self.each_need(record, |hold, _| SupplyMail::ConfirmHold { hold, now });
     }
@@ -185,7 +211,7 @@ impl Decision<'_> {
         let others = record.answers.iter().enumerate().filter(|(other, _)| *other != index);
         if others.into_iter().all(|(_, answer)| matches!(answer, Some(Ok(())))) {
             match to {
-                QuoteStage::Asking => self.held(quote),
+                QuoteStage::Asking => self.held(record),
                 _ => self.place(record, record.order_id.as_deref().unwrap_or_default()),
             }
         }
@@ -197,7 +223,7 @@ impl Decision<'_> {
         self.move_quote(&quote.quote_id, QuoteStage::Placed, None);
         self.clear_timers(|purpose| *purpose == TimerPurpose::QuoteExpiry(quote.quote_id.clone()));
         match &quote.purpose {
-            Purpose::Order => {
+            Purpose::Order | Purpose::OneAction(_) => {
                 self.fact(Fact::OrderPlaced {
                     order_id: order_id.to_owned(),
                     at,
@@ -212,21 +238,18 @@ impl Decision<'_> {
                 });
                 let terms = PromiseTerms { order_id: Some(order_id.to_owned()), ..quote.terms.clone() };
                 self.make(&terms, at, self.customer.orders.get(order_id));
+                if let Purpose::OneAction(action) = &quote.purpose {
+                    self.action_placed(action, quote);
+                }
             }
             Purpose::Remedy(remedy) => self.remedied(remedy, &quote.quote_id, order_id),
+            Purpose::Change(change) => self.changed(change, quote),
         }
     }
 
     /// What was planned before for the promise is let go: the remedy's own holds stand in for it.
     fn remedied(&mut self, remedy: &Remedy, quote_id: &str, order_id: &str) {
-        let customer = self.customer;
-        for (id, record) in &customer.quotes {
-            let of_order = record.order_id.as_deref() == Some(order_id);
-            if record.stage == QuoteStage::Placed && of_order && id != quote_id {
-                self.release(record);
-                self.move_quote(id, QuoteStage::Released, Some(Refusal::Withdrawn));
-            }
-        }
+        self.let_go_of_earlier(quote_id, order_id);
         self.apply_remedy(remedy);
     }
 
@@ -259,8 +282,9 @@ impl Decision<'_> {
         let (quote_id, at) = (record.quote.quote_id.clone(), self.context.now);
         self.quote_fact(QuoteFact::CoverChanged { quote_id, hold: hold.number, short, covered_at, why, at });
         let promise_id = match &record.quote.purpose {
-            Purpose::Order => &record.quote.terms.promise_id,
+            Purpose::Order | Purpose::OneAction(_) => &record.quote.terms.promise_id,
             Purpose::Remedy(remedy) => &remedy.promise_id,
+            Purpose::Change(change) => &change.promise_id,
         };
         let Some(promise) = customer.promises.get(promise_id) else { return };
         let others_short = record.short.keys().any(|other| *other != index);

@@ -5,11 +5,11 @@ mod plan;
 mod rules;
 mod supplies;
 
-use model::{Basis, Money, Need, Parcel, Quantity, Time};
+use model::{Basis, Exchange, Money, Need, Parcel, Quantity, Time};
 use serde::{Deserialize, Serialize};
 
 pub use self::plan::{Planner, plan};
-pub use self::rules::{Lane, Owners, Place, Rules, RulesError};
+pub use self::rules::{AfterReturnDays, Lane, OrderRules, Owners, Place, ReturnRules, Rules, RulesError};
 pub use self::supplies::{StockAt, Supplies};
 
 /// What somebody wants.
@@ -97,6 +97,8 @@ pub struct OfferLine {
     pub wanted: Quantity,
     pub quantity: Quantity,
     pub price: Option<Money>,
+    pub category: Option<String>,
+    pub exchange: Exchange,
 }
 
 /// What stands in the way.
