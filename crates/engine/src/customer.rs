@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::{
-    BreakCause, CancelledBy, Effect, EffectKey, EntityId, FulfillmentState, KeyId, MailKey, Money,
-    OrderState, Profile, PromiseStatus, PromiseTerms, Quote, QuoteStage, Refusal, Remedy, RemedyKind,
-    RiskReason, Time, TimelineId, TimerId, TimerPurpose,
+    BreakCause, CancelledBy, Effect, EffectKey, EntityId, FulfillmentState, KeyId, MailKey, Money, OneAction,
+    OrderDefaults, OrderState, Profile, PromiseStatus, PromiseTerms, Quote, QuoteStage, Refusal, Remedy,
+    RemedyKind, ReturnRequest, ReturnState, RiskReason, Time, TimelineId, TimerId, TimerPurpose,
 };
 use serde::{Deserialize, Serialize};
 
 use model::quote::Purpose;
 
+use crate::payment::Payment;
 use crate::supply::Short;
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -31,6 +32,8 @@ pub struct Customer {
     pub quotes: BTreeMap<String, QuoteRecord>,
     /// Numbers of holds are never used twice.
     pub next_hold: u64,
+    /// What one action orders with.
+    pub order_defaults: Option<Box<OrderDefaults>>,
     pub effects: BTreeMap<EffectKey, EffectRecord>,
     /// Mails that were applied: a second delivery is none.
     pub mails: BTreeSet<MailKey>,
@@ -57,6 +60,29 @@ pub struct Order {
     /// When it was cancelled, and by whom.
     pub cancelled: Option<(Time, CancelledBy)>,
     pub reviews: BTreeSet<String>,
+    /// How many units it is of, where its lines were told.
+    pub units: f64,
+    /// Where it was placed in one action by us.
+    pub action: Option<Box<OneAction>>,
+    /// When whoever fulfils it was told, where we tell them.
+    pub handed_out_at: Option<Time>,
+    /// Where we run its payment, or the payment system told of it.
+    pub payment: Option<Box<Payment>>,
+    pub returns: BTreeMap<String, Return>,
+}
+
+/// What a customer gives back.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Return {
+    pub request: ReturnRequest,
+    pub asked_at: Time,
+    /// Days since the delivery, by the customer's calendar.
+    pub day: i64,
+    pub state: ReturnState,
+    /// Whether the goods came back, whatever became of them.
+    pub back: bool,
+    pub reason: Option<String>,
+    pub moved_at: Time,
 }
 
 impl Default for Order {
@@ -71,6 +97,11 @@ impl Default for Order {
             delivered_fraction: 0.0,
             cancelled: None,
             reviews: BTreeSet::new(),
+            units: 0.0,
+            action: None,
+            handed_out_at: None,
+            payment: None,
+            returns: BTreeMap::new(),
         }
     }
 }
@@ -91,6 +122,11 @@ impl Order {
                 self.delivered_at = earliest(self.delivered_at);
             }
         }
+    }
+
+    /// Whether goods of it have left, by whatever was told.
+    pub fn has_left(&self) -> bool {
+        self.shipped_at.is_some() || self.delivered_fraction > 0.0 || self.state.has_left()
     }
 }
 
@@ -197,8 +233,9 @@ impl QuoteRecord {
     /// The promise that it makes or saves.
     pub fn promise_id(&self) -> &str {
         match &self.quote.purpose {
-            Purpose::Order => &self.quote.terms.promise_id,
+            Purpose::Order | Purpose::OneAction(_) => &self.quote.terms.promise_id,
             Purpose::Remedy(remedy) => &remedy.promise_id,
+            Purpose::Change(change) => &change.promise_id,
         }
     }
 
@@ -273,6 +310,7 @@ impl Customer {
             next_timer: 1,
             quotes: BTreeMap::new(),
             next_hold: 1,
+            order_defaults: None,
             effects: BTreeMap::new(),
             mails: BTreeSet::new(),
             merged_into: None,

@@ -1,13 +1,16 @@
 //! `decide`: what follows from an input, a timer, a mail or a command. It runs once, live.
 
+mod orders;
+mod payments;
 mod promises;
 mod quotes;
+mod returns;
 mod risk;
 
 use model::promise::PromiseTerms;
 use model::{
-    BreakCause, CancelledBy, Command, Effect, EffectKind, EntityId, Fact, FulfillmentState, MailBody,
-    OrderState, Outcome, PromiseStatus, RiskReason, Signal, SignalError, Time, TimelineId, TimerId,
+    BreakCause, CancelledBy, Command, Effect, EffectKind, EffectResult, EntityId, Fact, FulfillmentState,
+    MailBody, OrderState, Outcome, PromiseStatus, RiskReason, Signal, SignalError, Time, TimelineId, TimerId,
     TimerPurpose,
 };
 
@@ -130,7 +133,7 @@ struct Decision<'a> {
     /// Name and properties of the event that asks.
     told: Option<(&'a str, &'a str)>,
     /// The quote that is placed by what is being decided.
-    placing: Option<&'a QuoteRecord>,
+    placing: Option<QuoteRecord>,
     outcomes: Vec<Outcome>,
 }
 
@@ -175,6 +178,7 @@ impl Decision<'_> {
             promise_id: Some(terms.promise_id.clone()),
             order_id: terms.order_id.clone(),
             reason: reason.to_owned(),
+            body: None,
         };
         self.outcomes.push(if self.context.timeline.is_live() {
             Outcome::EffectRequested(effect)
@@ -203,10 +207,16 @@ impl Decision<'_> {
             }
             Signal::OrderMoved { order_id, state } => self.move_order(order_id, *state, at),
             Signal::OrderCancelled { order_id, by, reason, time_inferred } => {
-                self.cancel_order(order_id, *by, at, reason.clone(), *time_inferred);
+                let order = self.customer.orders.get(order_id);
+                if self.cancel_order(order_id, *by, at, reason.clone(), *time_inferred)
+                    && let Some(order) = order.filter(|order| order.action.is_some())
+                {
+                    self.call_off_payment(order_id, order, "cancelled");
+                }
             }
             Signal::OrderRefunded { order_id, amount } => {
                 self.fact(Fact::OrderRefunded { order_id: order_id.clone(), at, amount: *amount });
+                self.returns_refunded(order_id, at);
             }
             Signal::PaymentCaptured { order_id, amount, method, installments } => {
                 self.fact(Fact::PaymentCaptured {
@@ -257,6 +267,13 @@ impl Decision<'_> {
                     rating: *rating,
                 });
             }
+            Signal::Payment { order_id, step, amount, reference, reason } => {
+                self.payment(order_id, *step, *amount, reference.as_deref(), reason.as_deref(), at);
+            }
+            Signal::ReturnRequested(request) => self.ask_return(request, at),
+            Signal::ReturnMoved { order_id, return_id, state, lines, reason } => {
+                self.move_return(order_id, return_id.as_deref(), *state, lines, reason.clone(), at);
+            }
         }
     }
 
@@ -269,6 +286,7 @@ impl Decision<'_> {
         }
     }
 
+    /// Whether the order ends by it.
     fn cancel_order(
         &mut self,
         order_id: &str,
@@ -276,14 +294,15 @@ impl Decision<'_> {
         at: Time,
         reason: Option<String>,
         inferred: bool,
-    ) {
+    ) -> bool {
         let order = self.customer.orders.get(order_id);
         let state = order.map_or(OrderState::Placed, |order| order.state);
         let known = order.and_then(|order| order.cancelled);
         let delivered_at = order.and_then(|order| order.delivered_at);
         let before = |of: Option<Time>| of.is_some_and(|of| of <= at);
         if before(known.map(|(at, _)| at)) || before(delivered_at) {
-            return self.ignore(format!("order {order_id} is {} and cannot be cancelled", state.name()));
+            self.ignore(format!("order {order_id} is {} and cannot be cancelled", state.name()));
+            return false;
         }
         // Where it was delivered, returned or cancelled since, and this is heard only now, the order stays as it is;
         // what was promised of it had ended.
@@ -298,6 +317,7 @@ impl Decision<'_> {
         });
         if stands {
             self.release_commitments(order_id);
+            self.clear_timers(|purpose| *purpose == TimerPurpose::OrderWindow(order_id.to_owned()));
         }
         let customer = self.customer;
         for (_, promise) in customer.promises_of(order_id) {
@@ -306,6 +326,7 @@ impl Decision<'_> {
                 self.withdraw(promise, by, at, reason.clone());
             }
         }
+        stands
     }
 
     fn fulfillment(
@@ -375,6 +396,7 @@ impl Decision<'_> {
                 return self.expire_quote(id);
             }
             TimerPurpose::QuoteExpiry(id) => id,
+            TimerPurpose::OrderWindow(order_id) => return self.window_ends(order_id),
             TimerPurpose::ReceiptDue(_) => return,
         };
         let Some(promise) = self.customer.promises.get(promise_id) else { return };
@@ -413,9 +435,13 @@ impl Decision<'_> {
             Command::ReleaseQuote { quote_id } => self.release_quote(quote_id),
             Command::Supply(_) => self.ignore("a command for supply".to_owned()),
             Command::ApplyRemedy(remedy) => self.remedy_at_once(remedy),
+            Command::Order(command) => self.order_command(command),
             Command::SettleEffect { key, result } => match self.customer.effects.get(key) {
                 Some(record) if matches!(record.state, EffectState::Started | EffectState::Unknown) => {
                     self.outcomes.push(Outcome::EffectSettled { key: key.clone(), result: result.clone() });
+                    if matches!(result, EffectResult::Failed(_)) {
+                        self.not_taken(&record.effect);
+                    }
                 }
                 Some(record) => self.ignore(format!("effect is {} already", record.state.name())),
                 None => self.ignore("no such effect was requested".to_owned()),
@@ -450,6 +476,9 @@ impl Decision<'_> {
             | Command::DisconnectWebhook { .. }
             | Command::ConnectBroker { .. }
             | Command::DisconnectBroker { .. }
+            | Command::ConnectOutlet { .. }
+            | Command::DisconnectOutlet { .. }
+            | Command::DisableOutlet { .. }
             | Command::PublishPlan { .. }
             | Command::PublishIdentityRules { .. }
             | Command::NoteDeadLetterReplayed { .. } => {
@@ -480,6 +509,9 @@ impl Decision<'_> {
         }
         self.outcomes.push(if self.context.effects_on {
             Outcome::EffectStarted { key: key.to_owned() }
+        } else if record.effect.kind.is_binding() {
+            // A notice is stale by the time it may be sent; an order is still an order.
+            return;
         } else {
             Outcome::EffectSuppressed { effect: record.effect.clone(), reason: "effects_off".to_owned() }
         });
@@ -497,7 +529,7 @@ fn concerns(purpose: &TimerPurpose, promise: &str) -> bool {
         | TimerPurpose::HandOver(id)
         | TimerPurpose::QuoteExpiry(id)
         | TimerPurpose::RiskCheck(id) => id == promise,
-        TimerPurpose::ReceiptDue(_) => false,
+        TimerPurpose::ReceiptDue(_) | TimerPurpose::OrderWindow(_) => false,
     }
 }
 
@@ -550,6 +582,19 @@ fn decide_workspace(workspace: &Workspace, command: &Command, now: Time) -> Vec<
             Some(_) => Fact::BrokerDisconnected { name: name.clone(), at: now },
             None => return vec![Outcome::Ignored { reason: format!("no broker {name} is connected") }],
         },
+        Command::ConnectOutlet { name, settings } => {
+            Fact::OutletConnected { name: name.clone(), settings: settings.clone(), at: now }
+        }
+        Command::DisconnectOutlet { name } => match workspace.outlets.get(name) {
+            Some(_) => Fact::OutletDisconnected { name: name.clone(), at: now },
+            None => return vec![Outcome::Ignored { reason: format!("no system {name} is connected") }],
+        },
+        Command::DisableOutlet { name, reason } => match workspace.outlets.get(name) {
+            Some(outlet) if outlet.disabled.is_none() => {
+                Fact::OutletDisabled { name: name.clone(), reason: reason.clone(), at: now }
+            }
+            _ => return vec![Outcome::Ignored { reason: format!("no system {name} is told anything") }],
+        },
         Command::PublishPlan { plan } => {
             Fact::PlanPublished { version: next_version(&workspace.plan), plan: plan.clone(), at: now }
         }
@@ -580,6 +625,7 @@ fn decide_workspace(workspace: &Workspace, command: &Command, now: Time) -> Vec<
         | Command::ReleaseQuote { .. }
         | Command::ApplyRemedy(_)
         | Command::Supply(_)
+        | Command::Order(_)
         | Command::SettleEffect { .. }
         | Command::MarkEffectUnknown { .. }
         | Command::PartIdentifiers { .. }

@@ -1,5 +1,7 @@
 //! `evolve`: how state follows from what counted and what was decided. A replay runs this and nothing else.
 
+mod orders;
+
 use std::collections::BTreeMap;
 
 use model::{
@@ -15,7 +17,7 @@ use crate::customer::{
 };
 use crate::identity::Identifiers;
 use crate::supply::{Short, State, evolve_supply};
-use crate::workspace::{Broker, Import, Published, Source, Webhook, Workspace};
+use crate::workspace::{Broker, Import, Outlet, Published, Source, Webhook, Workspace};
 
 /// An input as it reaches the profile that it was resolved to.
 pub struct Observed<'a> {
@@ -205,10 +207,14 @@ fn move_effect(customer: &mut Customer, key: &str, state: EffectState) {
 
 fn apply_fact(customer: &mut Customer, fact: &Fact, timeline: TimelineId) {
     match fact {
-        Fact::OrderPlaced { order_id, at, total, .. } => {
+        Fact::OrderPlaced { order_id, at, total, lines, .. } => {
             let order = order(customer, order_id);
             order.placed_at = Some(*at);
             order.total = *total;
+            order.units = lines.iter().map(|line| line.quantity).sum();
+            if order.state == OrderState::Draft {
+                order.state = OrderState::Placed;
+            }
         }
         Fact::OrderMoved { order_id, state, .. } => order(customer, order_id).state = *state,
         Fact::OrderCancelled { order_id, by, at, stands, .. } => {
@@ -224,9 +230,17 @@ fn apply_fact(customer: &mut Customer, fact: &Fact, timeline: TimelineId) {
         Fact::ReviewGiven { order_id, review_id, .. } => {
             order(customer, order_id).reviews.insert(review_id.clone());
         }
-        Fact::OrderRefunded { order_id, .. } | Fact::PaymentCaptured { order_id, .. } => {
-            order(customer, order_id);
+        Fact::OrderRefunded { order_id, amount, .. } => {
+            if let Some(payment) = &mut order(customer, order_id).payment {
+                payment.refund(*amount);
+            }
         }
+        Fact::PaymentCaptured { order_id, amount, .. } => {
+            if let Some(payment) = &mut order(customer, order_id).payment {
+                payment.capture(*amount);
+            }
+        }
+        Fact::Order(fact) => orders::apply_order(customer, fact),
         Fact::PromiseInquired { terms, .. } => begin(customer, terms, PromiseStatus::Inquired, timeline),
         Fact::PromiseQuoted { terms, .. } => begin(customer, terms, PromiseStatus::Quoted, timeline),
         Fact::PromiseMade { terms, .. } => {
@@ -309,6 +323,9 @@ fn apply_fact(customer: &mut Customer, fact: &Fact, timeline: TimelineId) {
         // The first replaced the whole state above; the others belong to the workspace or to supply.
         Fact::ProfileErased { .. }
         | Fact::Supply(_)
+        | Fact::OutletConnected { .. }
+        | Fact::OutletDisconnected { .. }
+        | Fact::OutletDisabled { .. }
         | Fact::SourceCreated { .. }
         | Fact::SourceRevoked { .. }
         | Fact::SourceAllowed { .. }
@@ -347,6 +364,7 @@ fn apply_quote(customer: &mut Customer, fact: &QuoteFact) {
                 short: BTreeMap::new(),
             };
             customer.quotes.insert(quote.quote_id.clone(), record);
+            orders::begin_draft(customer, quote);
         }
         QuoteFact::Answered { quote_id, hold, refused, .. } => {
             if let Some(record) = customer.quotes.get_mut(quote_id)
@@ -365,6 +383,9 @@ fn apply_quote(customer: &mut Customer, fact: &QuoteFact) {
                 if *stage == QuoteStage::Confirming {
                     record.answers.fill(None);
                 }
+            }
+            if stage.is_ended() {
+                orders::end_draft(customer, quote_id);
             }
         }
         QuoteFact::CoverChanged { quote_id, hold, short, covered_at, why, .. } => {
@@ -475,6 +496,18 @@ fn evolve_workspace(workspace: &mut Workspace, fact: &Fact) {
         }
         Fact::BrokerDisconnected { name, .. } => {
             workspace.brokers.remove(name);
+        }
+        Fact::OutletConnected { name, settings, at } => {
+            let outlet = Outlet { settings: settings.clone(), connected_at: *at, disabled: None };
+            workspace.outlets.insert(name.clone(), outlet);
+        }
+        Fact::OutletDisconnected { name, .. } => {
+            workspace.outlets.remove(name);
+        }
+        Fact::OutletDisabled { name, reason, .. } => {
+            if let Some(outlet) = workspace.outlets.get_mut(name) {
+                outlet.disabled = Some(reason.clone());
+            }
         }
         Fact::PlanPublished { version, plan, at } => {
             workspace.plan = Some(Published { version: *version, text: plan.clone(), at: *at });

@@ -7,18 +7,21 @@ mod customer;
 mod decide;
 mod evolve;
 pub mod identity;
+mod payment;
 pub mod promising;
 mod reference;
 pub mod supply;
 mod workspace;
 
 pub use customer::{
-    AppliedRemedy, Customer, EarlySignal, EffectRecord, EffectState, Order, Promise, QuoteRecord, Timer,
+    AppliedRemedy, Customer, EarlySignal, EffectRecord, EffectState, Order, Promise, QuoteRecord, Return,
+    Timer,
 };
 pub use decide::{Context, Stimulus, decide};
 pub use evolve::{Change, Observed, evolve, tie_breaker};
+pub use payment::Payment;
 pub use reference::{Reference, ReferenceError};
-pub use workspace::{Broker, Import, Published, Source, Webhook, Workspace};
+pub use workspace::{Broker, Import, Outlet, Published, Source, Webhook, Workspace};
 
 use std::collections::BTreeMap;
 
@@ -27,7 +30,7 @@ use serde::{Deserialize, Serialize};
 
 /// The format of a snapshot of [`Entity`]. Bumped with any change of the state's types; snapshots are caches, so
 /// another number is dropped and folded again.
-pub const SNAPSHOT_FORMAT: u32 = 4;
+pub const SNAPSHOT_FORMAT: u32 = 5;
 
 /// The state of one consistency root. Nothing in it points outside it but ids.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]

@@ -11,6 +11,8 @@ pub struct Workspace {
     pub imports: BTreeMap<String, Import>,
     pub webhooks: BTreeMap<String, Webhook>,
     pub brokers: BTreeMap<String, Broker>,
+    /// Systems that are told of orders and payments.
+    pub outlets: BTreeMap<String, Outlet>,
     /// What senders may send.
     pub plan: Option<Published>,
     /// Which identifiers tie people together; the built-in rules where nothing was published.
@@ -26,6 +28,7 @@ impl Default for Workspace {
             imports: BTreeMap::new(),
             webhooks: BTreeMap::new(),
             brokers: BTreeMap::new(),
+            outlets: BTreeMap::new(),
             plan: None,
             identity_rules: None,
             effects_on: true,
@@ -58,6 +61,16 @@ pub struct Broker {
     /// Where it is and how to read its topics, as JSON; with its password.
     pub settings: String,
     pub connected_at: Time,
+}
+
+/// A system that is told of orders and payments.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Outlet {
+    /// Where it is and what it is told, as JSON; with its secret.
+    pub settings: String,
+    pub connected_at: Time,
+    /// Why nothing goes there any more, where it said that it is gone.
+    pub disabled: Option<String>,
 }
 
 /// A text that holds until the next version.

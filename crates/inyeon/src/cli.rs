@@ -15,6 +15,7 @@ use crate::identity::{Asked, IdentityArgs};
 use crate::import::csv_map::Map;
 use crate::import_cmd::{self, Input};
 use crate::ops::{EventFilter, Op};
+use crate::ordering::cmd::{OrderArgs, OrdersArgs, ReturnsArgs};
 use crate::promising::command::{self as promises, PromiseArgs};
 use crate::supply::{self, SupplyArgs};
 use crate::webhook;
@@ -56,6 +57,9 @@ pub enum Top {
     Identity(IdentityArgs),
     Promise(PromiseArgs),
     Supply(SupplyArgs),
+    Order(OrderArgs),
+    Orders(OrdersArgs),
+    Returns(ReturnsArgs),
     Brokers(BrokersArgs),
     Map(MapArgs),
     Plan(plan::cmd::PlanArgs),
@@ -120,6 +124,7 @@ enum By {
     State,
     Category,
     Seller,
+    Exchange,
 }
 
 #[derive(Args)]
@@ -433,6 +438,7 @@ fn run(cli: Cli, messages: &Messages) -> Result<ExitCode, Failure> {
                 By::State => "state",
                 By::Category => "category",
                 By::Seller => "seller",
+                By::Exchange => "exchange",
             });
             let op = Op::PromiseReport {
                 by: by.map(str::to_owned),
@@ -498,6 +504,18 @@ fn run(cli: Cli, messages: &Messages) -> Result<ExitCode, Failure> {
         },
         Top::Promise(args) => promises::run(&global, args, messages)?,
         Top::Supply(args) => show(&open(false)?.run(args.op())?, supply::render),
+        Top::Order(args) => {
+            let (op, render) = args.asked()?;
+            show(&open(false)?.run(Op::Ordering(op))?, render);
+        }
+        Top::Orders(args) => {
+            let (op, render) = args.asked()?;
+            show(&open(false)?.run(Op::Ordering(op))?, render);
+        }
+        Top::Returns(args) => {
+            let (op, render) = args.asked();
+            show(&open(false)?.run(Op::Ordering(op))?, render);
+        }
         Top::Brokers(args) => brokers::run(&global, args, messages)?,
         Top::Map(MapArgs { what: MapWhat::Check { map, sample, headers } }) => {
             show(&map_check(&map, sample.as_deref(), headers.as_deref())?, render::map_checked);

@@ -9,9 +9,13 @@ pub fn new_write_key() -> String {
 }
 
 pub fn random_hex(bytes: usize) -> String {
+    hex(&random_bytes(bytes))
+}
+
+pub fn random_bytes(bytes: usize) -> Vec<u8> {
     let mut random = vec![0; bytes];
     OsRng.try_fill_bytes(&mut random).expect("the system gives random bytes");
-    hex(&random)
+    random
 }
 
 /// A text's name by its content.

@@ -18,6 +18,7 @@ pub mod import_cmd;
 pub mod keys;
 pub mod maintenance;
 pub mod ops;
+pub mod ordering;
 pub mod plan;
 pub mod promising;
 pub mod render;

@@ -17,6 +17,7 @@ use crate::dialect::{self, Code, Origin, Parsed};
 use crate::error::{Failure, Kind};
 use crate::identity::{self, IdentityOp};
 use crate::import::csv_map::Map;
+use crate::ordering::{self, OrderingOp};
 use crate::plan::gate::{Admitted, Door, Named, admit};
 use crate::plan::{self, Document};
 use crate::promising::{self, op::PromiseOp};
@@ -85,6 +86,7 @@ pub enum Op {
     Promise(PromiseOp),
     Risk(RiskOp),
     Supply(SupplyOp),
+    Ordering(OrderingOp),
     BrokerConnect {
         name: String,
         settings: broker::Settings,
@@ -236,6 +238,7 @@ impl Op {
             | Op::Promise(_)
             | Op::Risk(_)
             | Op::Supply(_)
+            | Op::Ordering(_)
             | Op::Erase { .. } => true,
             _ => false,
         }
@@ -279,6 +282,7 @@ pub fn run(node: &Node, op: Op) -> Result<Value, Failure> {
         Op::Promise(op) => promising::op::run(node, op),
         Op::Risk(op) => at_risk::run(node, op),
         Op::Supply(op) => supply::run(node, op),
+        Op::Ordering(op) => ordering::run(node, op),
         Op::BrokerConnect { name, settings } => broker::connect(node, &name, settings),
         Op::BrokerList => broker::list(node),
         Op::BrokerDisconnect { name } => broker::disconnect(node, &name),

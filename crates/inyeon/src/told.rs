@@ -1,7 +1,7 @@
 //! What was decided, in a line each.
 
 use model::quote::Purpose;
-use model::{EntityId, Fact, HoldId, Outcome, QuoteFact, SupplyFact, Time};
+use model::{EntityId, Fact, HoldId, OrderFact, Outcome, QuoteFact, SupplyFact, Time};
 use serde_json::{Value, json};
 
 /// An outcome as `tail` and the live view show it.
@@ -31,7 +31,7 @@ fn quote_json(fact: &QuoteFact) -> Option<Value> {
     Some(match fact {
         QuoteFact::Asked { quote, .. } => json!({
             "quote_id": quote.quote_id,
-            "is_order": quote.purpose == Purpose::Order,
+            "is_order": matches!(quote.purpose, Purpose::Order | Purpose::OneAction(_)),
             "region": quote.region,
             "place": quote.parcels.first().map(|parcel| &parcel.place),
             "deadline": quote.terms.deadline().to_string(),
@@ -74,7 +74,10 @@ fn fact_detail(fact: &Fact) -> String {
         | Fact::WebhookConnected { name, .. }
         | Fact::WebhookDisconnected { name, .. }
         | Fact::BrokerConnected { name, .. }
-        | Fact::BrokerDisconnected { name, .. } => name.clone(),
+        | Fact::BrokerDisconnected { name, .. }
+        | Fact::OutletConnected { name, .. }
+        | Fact::OutletDisconnected { name, .. }
+        | Fact::OutletDisabled { name, .. } => name.clone(),
         Fact::PlanPublished { version, .. } | Fact::IdentityRulesPublished { version, .. } => {
             format!("version {version}")
         }
@@ -83,6 +86,7 @@ fn fact_detail(fact: &Fact) -> String {
         Fact::PromiseScored { promise_id, probability, .. } => format!("{promise_id} {probability:.2}"),
         Fact::Quote(fact) => quote_detail(fact),
         Fact::Supply(fact) => supply_detail(fact),
+        Fact::Order(fact) => order_detail(fact),
         Fact::IdentifiersParted { .. }
         | Fact::IdentifiersJoined { .. }
         | Fact::ProfileErased { .. }
@@ -105,6 +109,17 @@ fn quote_detail(fact: &QuoteFact) -> String {
             format!("{quote_id} hold {hold} {short} {}", why.name())
         }
         QuoteFact::Remedied { remedy, .. } => format!("{} {}", remedy.promise_id, remedy.kind.name()),
+    }
+}
+
+/// Which order, and how much: neither addresses nor tokens.
+fn order_detail(fact: &OrderFact) -> String {
+    let order = fact.order_id().unwrap_or_default();
+    match fact {
+        OrderFact::Payment { amount: Some(amount), .. } => format!("{order} {amount}"),
+        OrderFact::ReturnAsked { request, day, .. } => format!("{order} {} day {day}", request.return_id),
+        OrderFact::ReturnMoved { return_id, .. } => format!("{order} {return_id}"),
+        _ => order.to_owned(),
     }
 }
 

@@ -11,6 +11,15 @@ pub enum EffectKind {
     CustomerNotify,
     /// Tell operations that a promise needs them.
     OperationsAlert,
+    /// Fulfil this order.
+    OrderPlace,
+    /// It is another order now, under the same number.
+    OrderChange,
+    OrderCancel,
+    PaymentAuthorise,
+    PaymentCapture,
+    PaymentVoid,
+    PaymentRefund,
 }
 
 impl EffectKind {
@@ -18,7 +27,19 @@ impl EffectKind {
         match self {
             EffectKind::CustomerNotify => "customer.notify",
             EffectKind::OperationsAlert => "operations.alert",
+            EffectKind::OrderPlace => "order.place",
+            EffectKind::OrderChange => "order.change",
+            EffectKind::OrderCancel => "order.cancel",
+            EffectKind::PaymentAuthorise => "payment.authorise",
+            EffectKind::PaymentCapture => "payment.capture",
+            EffectKind::PaymentVoid => "payment.void",
+            EffectKind::PaymentRefund => "payment.refund",
         }
+    }
+
+    /// Whether something is ordered or paid by it: it waits while nothing may leave, and is not dropped.
+    pub fn is_binding(self) -> bool {
+        !matches!(self, EffectKind::CustomerNotify | EffectKind::OperationsAlert)
     }
 }
 
@@ -30,6 +51,8 @@ pub struct Effect {
     pub order_id: Option<String>,
     /// A code such as `promise_at_risk`, `promise_broken`, `promise_revised`.
     pub reason: String,
+    /// What the receiver needs, as JSON text.
+    pub body: Option<String>,
 }
 
 /// What the receiver said.

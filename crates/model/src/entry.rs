@@ -9,6 +9,7 @@ use crate::effect::{Effect, EffectKey, EffectResult};
 use crate::fact::Fact;
 use crate::id::{EntityId, IdentifierHash, KeyId, Position, TimelineId};
 use crate::identity::HashedIdentifier;
+use crate::ordering::OrderCommand;
 use crate::quote::{Quote, Remedy};
 use crate::supply::{SupplyCommand, SupplyMail};
 use crate::time::Time;
@@ -136,6 +137,8 @@ pub enum TimerPurpose {
     ReceiptDue(String),
     /// From here on the promise is at risk, unless something happens before.
     RiskCheck(String),
+    /// The time in which an order could be undone is over.
+    OrderWindow(String),
 }
 
 /// What people and programs ask of an entity.
@@ -227,6 +230,21 @@ pub enum Command {
     },
     /// Do something for a promise that needs nothing of supply.
     ApplyRemedy(Remedy),
+    Order(OrderCommand),
+    /// Tell a system of orders and payments, by these settings in their JSON form; a name that is connected gets the
+    /// new ones.
+    ConnectOutlet {
+        name: String,
+        settings: String,
+    },
+    DisconnectOutlet {
+        name: String,
+    },
+    /// The receiver said that it is gone for good.
+    DisableOutlet {
+        name: String,
+        reason: String,
+    },
 }
 
 /// Why an input was passed over.

@@ -6,6 +6,7 @@ use crate::id::EntityId;
 use crate::identity::HashedIdentifier;
 use crate::money::Money;
 use crate::order::{CancelledBy, FulfillmentState, OrderLine, OrderState};
+use crate::ordering::OrderFact;
 use crate::promise::{BreakCause, PromiseTerms, RiskReason};
 use crate::quote::QuoteFact;
 use crate::supply::SupplyFact;
@@ -241,6 +242,23 @@ pub enum Fact {
         /// The last instant at which acting still helps.
         act_by: Time,
     },
+    Order(OrderFact),
+    /// A system is told of orders and payments; the settings are in their JSON form and hold its secret.
+    OutletConnected {
+        name: String,
+        settings: String,
+        at: Time,
+    },
+    OutletDisconnected {
+        name: String,
+        at: Time,
+    },
+    /// Nothing goes there until it is connected again.
+    OutletDisabled {
+        name: String,
+        reason: String,
+        at: Time,
+    },
 }
 
 impl Fact {
@@ -287,6 +305,10 @@ impl Fact {
             Fact::Supply(fact) => fact.name(),
             Fact::SourceAllowed { .. } => "source.allowed",
             Fact::PromiseScored { .. } => "promise.scored",
+            Fact::Order(fact) => fact.name(),
+            Fact::OutletConnected { .. } => "outlet.connected",
+            Fact::OutletDisconnected { .. } => "outlet.disconnected",
+            Fact::OutletDisabled { .. } => "outlet.disabled",
         }
     }
 }

@@ -15,6 +15,7 @@ pub mod identity;
 pub mod intake;
 pub mod money;
 pub mod order;
+pub mod ordering;
 pub mod profile;
 pub mod promise;
 pub mod quantity;
@@ -37,6 +38,10 @@ pub use id::{
 pub use intake::{Dedupe, IntakeHeader, IntakeRecord, RecordKind, RejectedBody, Violation, ViolationBody};
 pub use money::{Currency, Money};
 pub use order::{CancelledBy, FulfillmentState, OrderLine, OrderState};
+pub use ordering::{
+    OneAction, OrderChange, OrderCommand, OrderDefaults, OrderFact, PaymentState, PaymentStep, ReturnRequest,
+    ReturnState, Wanted,
+};
 pub use profile::Profile;
 pub use promise::{
     Basis, BreakCause, Comparator, PromiseKind, PromiseStatus, PromiseTerms, RiskReason, Target,
@@ -45,8 +50,8 @@ pub use quantity::Quantity;
 pub use quote::{Quote, QuoteFact, QuoteStage, Remedy, RemedyKind};
 pub use signal::{About, Signal, SignalError, is_operational, may_name_nobody};
 pub use supply::{
-    HoldId, Item, Need, Parcel, Refusal, Reservation, SupplyCommand, SupplyFact, SupplyMail, SupplyName,
-    SupplySignal, Take,
+    Exchange, HoldId, Item, Need, Parcel, Refusal, Reservation, SupplyCommand, SupplyFact, SupplyMail,
+    SupplyName, SupplySignal, Take,
 };
 pub use supply_signal::SupplyEvent;
 pub use time::Time;

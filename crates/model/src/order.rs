@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::money::Money;
+use crate::supply::Exchange;
 
 /// Where an order is. The order of the variants is the order of progress up to `Closed`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -18,10 +19,16 @@ pub enum OrderState {
     Closed,
     Cancelled,
     Returned,
+    /// Asked for and not committed yet.
+    Draft,
+    /// A draft that could not be committed in time.
+    Expired,
+    ReturnRequested,
+    PartiallyReturned,
 }
 
 impl OrderState {
-    pub const ALL: [OrderState; 9] = [
+    pub const ALL: [OrderState; 13] = [
         OrderState::Placed,
         OrderState::Confirmed,
         OrderState::Allocated,
@@ -31,6 +38,10 @@ impl OrderState {
         OrderState::Closed,
         OrderState::Cancelled,
         OrderState::Returned,
+        OrderState::Draft,
+        OrderState::Expired,
+        OrderState::ReturnRequested,
+        OrderState::PartiallyReturned,
     ];
 
     pub fn name(self) -> &'static str {
@@ -44,19 +55,54 @@ impl OrderState {
             OrderState::Closed => "closed",
             OrderState::Cancelled => "cancelled",
             OrderState::Returned => "returned",
+            OrderState::Draft => "draft",
+            OrderState::Expired => "expired",
+            OrderState::ReturnRequested => "return_requested",
+            OrderState::PartiallyReturned => "partially_returned",
+        }
+    }
+
+    /// How far it has come on its way to the customer; none where it has left that way.
+    fn progress(self) -> Option<u8> {
+        use OrderState::*;
+        match self {
+            Draft => Some(0),
+            Placed => Some(1),
+            Confirmed => Some(2),
+            Allocated => Some(3),
+            PartiallyFulfilled => Some(4),
+            Fulfilled => Some(5),
+            Delivered => Some(6),
+            Closed => Some(7),
+            Cancelled | Returned | Expired | ReturnRequested | PartiallyReturned => None,
         }
     }
 
     /// Whether an order in this state may move to `next`. Progress may skip states (a shop need not report each) and
-    /// never runs back. A shop of ours cancels before it ships; systems of record also call back what is on its
-    /// way, so a cancellation counts until the delivery, and a return from the hand-over on.
+    /// never runs back; only a return that is refused leaves the order delivered as it was. A shop of ours cancels
+    /// before it ships; systems of record also call back what is on its way, so a cancellation counts until the
+    /// delivery, and a return from the hand-over on.
     pub fn may_become(self, next: OrderState) -> bool {
         use OrderState::*;
+        let left = self.progress() >= PartiallyFulfilled.progress();
         match next {
-            Cancelled => self < Delivered,
-            Returned => matches!(self, PartiallyFulfilled | Fulfilled | Delivered | Closed),
-            _ => self < next && !matches!(self, Cancelled | Returned),
+            Draft => false,
+            Expired => self == Draft,
+            Cancelled => self.progress().is_some() && self.progress() < Delivered.progress(),
+            ReturnRequested => left || self == PartiallyReturned,
+            PartiallyReturned => left || self == ReturnRequested,
+            Returned => left || matches!(self, ReturnRequested | PartiallyReturned),
+            Delivered if self == ReturnRequested => true,
+            Closed if matches!(self, ReturnRequested | PartiallyReturned) => true,
+            _ => self.progress().is_some() && self.progress() < next.progress(),
         }
+    }
+
+    /// Whether goods of it have left, as far as its state says.
+    pub fn has_left(self) -> bool {
+        use OrderState::*;
+        self.progress() >= PartiallyFulfilled.progress()
+            || matches!(self, Returned | ReturnRequested | PartiallyReturned)
     }
 }
 
@@ -139,4 +185,6 @@ pub struct OrderLine {
     pub quantity: f64,
     /// For one unit.
     pub price: Option<Money>,
+    /// How value is exchanged for it.
+    pub exchange: Exchange,
 }

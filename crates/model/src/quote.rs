@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::money::Money;
 use crate::order::OrderLine;
+use crate::ordering::{OneAction, OrderChange};
 use crate::promise::PromiseTerms;
 use crate::supply::{Need, Parcel, Refusal, Shortage};
 use crate::time::Time;
@@ -31,6 +32,10 @@ pub enum Purpose {
     Order,
     /// Saving a promise that is at risk.
     Remedy(Remedy),
+    /// An order that is placed as soon as everything is held.
+    OneAction(Box<OneAction>),
+    /// What is to stand in the place of an order that was placed.
+    Change(Box<OrderChange>),
 }
 
 /// What is done for a promise before it breaks, or after.

@@ -6,7 +6,10 @@ use serde_json::value::RawValue;
 use crate::event::Identifier;
 use crate::money::{Currency, Money};
 use crate::order::{CancelledBy, FulfillmentState, OrderLine, OrderState};
+use crate::ordering::{PaymentStep, ReturnRequest, ReturnState, Wanted};
 use crate::promise::{Basis, Comparator, PromiseKind, PromiseTerms, Target};
+use crate::quantity::Quantity;
+use crate::supply::Exchange;
 use crate::time::{Time, last_instant_of};
 
 /// An input that moves orders, promises or feedback.
@@ -75,6 +78,23 @@ pub enum Signal {
         order_id: String,
         review_id: String,
         rating: u8,
+    },
+    /// What the payment system did or could not do.
+    Payment {
+        order_id: String,
+        step: PaymentStep,
+        amount: Option<Money>,
+        reference: Option<String>,
+        reason: Option<String>,
+    },
+    ReturnRequested(ReturnRequest),
+    /// A return went a step further; of the order's only open one where none is named.
+    ReturnMoved {
+        order_id: String,
+        return_id: Option<String>,
+        state: ReturnState,
+        lines: Vec<Wanted>,
+        reason: Option<String>,
     },
 }
 
@@ -157,7 +177,10 @@ impl Signal {
             | Signal::OrderRefunded { order_id, .. }
             | Signal::PaymentCaptured { order_id, .. }
             | Signal::Fulfillment { order_id, .. }
-            | Signal::Reviewed { order_id, .. } => (Some(order_id), None),
+            | Signal::Reviewed { order_id, .. }
+            | Signal::Payment { order_id, .. }
+            | Signal::ReturnMoved { order_id, .. } => (Some(order_id), None),
+            Signal::ReturnRequested(request) => (Some(&request.order_id), None),
             Signal::PromiseInquired(terms)
             | Signal::PromiseQuoted { terms, .. }
             | Signal::PromiseMade(terms) => (terms.order_id.as_deref(), Some(&terms.promise_id)),
@@ -264,6 +287,30 @@ impl Signal {
                     rating: rating as u8,
                 }
             }
+            Name::Payment(step) => Signal::Payment {
+                order_id: order_id()?,
+                step,
+                amount: amount()?,
+                reference: text("reference", fields.reference)?,
+                reason: text("reason", fields.reason)?,
+            },
+            Name::ReturnRequested => {
+                let order_id = order_id()?;
+                let return_id = text("return_id", fields.return_id)?;
+                Signal::ReturnRequested(ReturnRequest {
+                    return_id: return_id.unwrap_or_else(|| format!("return:{order_id}")),
+                    order_id,
+                    lines: fields.returned()?,
+                    reason: text("reason", fields.reason)?,
+                })
+            }
+            Name::ReturnMoved(state) => Signal::ReturnMoved {
+                order_id: order_id()?,
+                return_id: text("return_id", fields.return_id)?,
+                state,
+                lines: fields.returned()?,
+                reason: text("reason", fields.reason)?,
+            },
         })
     }
 }
@@ -284,6 +331,9 @@ enum Name {
     PromiseFulfilled,
     PromiseWithdrawn,
     Reviewed,
+    Payment(PaymentStep),
+    ReturnRequested,
+    ReturnMoved(ReturnState),
 }
 
 impl Name {
@@ -297,6 +347,16 @@ impl Name {
             "order.cancelled" | "Order Cancelled" => Name::OrderCancelled,
             "order.refunded" | "Order Refunded" => Name::OrderRefunded,
             "payment.captured" => Name::PaymentCaptured,
+            "payment.authorised" => Name::Payment(PaymentStep::Authorised),
+            "payment.voided" => Name::Payment(PaymentStep::Voided),
+            "payment.failed" => Name::Payment(PaymentStep::Failed),
+            "order.return_requested" => Name::ReturnRequested,
+            "return.in_transit" => Name::ReturnMoved(ReturnState::InTransit),
+            "return.received" => Name::ReturnMoved(ReturnState::Received),
+            "return.restocked" => Name::ReturnMoved(ReturnState::Restocked),
+            "return.written_off" => Name::ReturnMoved(ReturnState::WrittenOff),
+            "return.refused" => Name::ReturnMoved(ReturnState::Refused),
+            "return.closed" => Name::ReturnMoved(ReturnState::Closed),
             "promise.inquired" => Name::PromiseInquired,
             "promise.quoted" => Name::PromiseQuoted,
             "promise.made" => Name::PromiseMade,
@@ -385,6 +445,10 @@ struct Fields<'a> {
     actual: Option<&'a RawValue>,
     #[serde(borrow)]
     rating: Option<&'a RawValue>,
+    #[serde(borrow)]
+    return_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    reference: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -401,6 +465,34 @@ struct LineFields<'a> {
     quantity: Option<&'a RawValue>,
     #[serde(borrow)]
     price: Option<&'a RawValue>,
+    #[serde(borrow)]
+    exchange: Option<&'a RawValue>,
+    #[serde(borrow)]
+    partner: Option<&'a RawValue>,
+    #[serde(borrow)]
+    terms: Option<&'a RawValue>,
+}
+
+impl LineFields<'_> {
+    fn product_id(&self) -> Result<String, SignalError> {
+        match text("product_id", self.product_id)? {
+            Some(id) => Ok(id),
+            None => need("products[].product_id", text("sku", self.sku)?),
+        }
+    }
+
+    fn exchange(&self) -> Result<Exchange, SignalError> {
+        match text("exchange", self.exchange)?.as_deref() {
+            None | Some("direct") => Ok(Exchange::Direct),
+            Some("mediated") => Ok(Exchange::Mediated {
+                partner: need("products[].partner", text("partner", self.partner)?)?,
+            }),
+            Some("financial") => {
+                Ok(Exchange::Financial { terms: need("products[].terms", text("terms", self.terms)?)? })
+            }
+            Some(_) => Err(wrong("exchange", "one of direct, mediated, financial")),
+        }
+    }
 }
 
 impl Fields<'_> {
@@ -468,29 +560,45 @@ impl Fields<'_> {
     }
 
     fn lines(&self) -> Result<Vec<OrderLine>, SignalError> {
+        self.each_line(|line| {
+            Ok(OrderLine {
+                product_id: line.product_id()?,
+                category: text("category", line.category)?,
+                seller_id: text("seller_id", line.seller_id)?,
+                quantity: number("quantity", line.quantity)?.unwrap_or(1.0),
+                price: money("price", line.price, self.currency)?,
+                exchange: line.exchange()?,
+            })
+        })
+    }
+
+    /// The lines of a return.
+    fn returned(&self) -> Result<Vec<Wanted>, SignalError> {
+        self.each_line(|line| {
+            let quantity = match text("quantity", line.quantity)? {
+                None => Quantity::ONE,
+                Some(text) => {
+                    text.parse().map_err(|_| wrong("quantity", "not a number of at most three decimals"))?
+                }
+            };
+            if !quantity.is_positive() {
+                return Err(wrong("quantity", "not more than nothing"));
+            }
+            Ok(Wanted { item_id: line.product_id()?, quantity })
+        })
+    }
+
+    fn each_line<T>(
+        &self,
+        read: impl Fn(LineFields<'_>) -> Result<T, SignalError>,
+    ) -> Result<Vec<T>, SignalError> {
         let Some(raw) = self.products.filter(|p| p.get() != "null") else { return Ok(Vec::new()) };
         let lines: Vec<&RawValue> =
             serde_json::from_str(raw.get()).map_err(|e| wrong("products", e.to_string()))?;
         if lines.len() > LINES_MAX {
             return Err(wrong("products", format!("more than {LINES_MAX} lines")));
         }
-        lines
-            .into_iter()
-            .map(|line| {
-                let line: LineFields<'_> = object(line.get()).map_err(|e| wrong("products", e))?;
-                let product_id = match text("product_id", line.product_id)? {
-                    Some(id) => id,
-                    None => need("products[].product_id", text("sku", line.sku)?)?,
-                };
-                Ok(OrderLine {
-                    product_id,
-                    category: text("category", line.category)?,
-                    seller_id: text("seller_id", line.seller_id)?,
-                    quantity: number("quantity", line.quantity)?.unwrap_or(1.0),
-                    price: money("price", line.price, self.currency)?,
-                })
-            })
-            .collect()
+        lines.into_iter().map(|line| read(object(line.get()).map_err(|e| wrong("products", e))?)).collect()
     }
 }
 

@@ -116,6 +116,13 @@ pub fn end_of_day(at: Time, time_zone: &TimeZone) -> Time {
     midnight.map_or(at, |midnight| Time::from_timestamp(midnight.timestamp()).plus_micros(-1))
 }
 
+/// Whole days from the day of one instant to the day of another, as the zone's calendar shows them: 0 on the same
+/// day, whatever the hour and however long that day was.
+pub fn days_between(from: Time, to: Time, time_zone: &TimeZone) -> i64 {
+    let date = |at: Time| at.to_timestamp().to_zoned(time_zone.clone()).date();
+    date(to).since(date(from)).map_or(0, |span| i64::from(span.get_days()))
+}
+
 /// A time zone and its clocks.
 pub type Zone = TimeZone;
 
@@ -151,6 +158,24 @@ mod tests {
         let at = Time::parse("2026-03-04T15:00:00Z").unwrap();
         assert_eq!(end_of_day(at, &seoul).to_string(), "2026-03-05T14:59:59.999999Z");
         assert_eq!(end_of_day(at.plus_micros(-1), &seoul), at.plus_micros(-1));
+    }
+
+    #[test]
+    fn days_are_counted_by_the_calendar_of_the_zone() {
+        let check = |from: &str, to: &str, name: &str, days: i64| {
+            let time = |text| Time::parse(text).unwrap();
+            assert_eq!(days_between(time(from), time(to), &zone(name).unwrap()), days, "{from} {to} {name}");
+        };
+        check("2026-03-01T00:00:00Z", "2026-03-01T23:59:59Z", "UTC", 0);
+        check("2026-03-01T14:59:59Z", "2026-03-01T15:00:00Z", "Asia/Seoul", 1);
+        // A day of 23 hours and one of 25.
+        check("2026-03-08T04:59:59Z", "2026-03-09T04:00:00Z", "America/New_York", 2);
+        check("2026-11-01T04:00:00Z", "2026-11-02T04:59:59Z", "America/New_York", 0);
+        // From a leap day, and over one.
+        check("2028-02-29T12:00:00Z", "2029-02-28T12:00:00Z", "UTC", 365);
+        check("2027-03-01T12:00:00Z", "2028-02-29T12:00:00Z", "UTC", 365);
+        check("2027-03-01T12:00:00Z", "2028-03-01T12:00:00Z", "UTC", 366);
+        check("2026-03-02T12:00:00Z", "2026-03-01T12:00:00Z", "UTC", -1);
     }
 
     #[test]

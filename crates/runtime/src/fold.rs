@@ -351,12 +351,24 @@ impl Fold {
     /// Asks the owners whether the requested effects may start; returns those that may. They must be durable as
     /// started before anything leaves.
     pub fn start_effects(&mut self, limit: usize) -> Result<Vec<(EntityId, model::Effect)>, FoldError> {
+        self.start_effects_of(limit, |_| true)
+    }
+
+    /// [`Self::start_effects`] of the kinds that may leave now; the others wait.
+    pub fn start_effects_of(
+        &mut self,
+        limit: usize,
+        may_start: impl Fn(model::EffectKind) -> bool,
+    ) -> Result<Vec<(EntityId, model::Effect)>, FoldError> {
         let requested: Vec<_> = self.requested.iter().cloned().collect();
         let mut started = Vec::new();
         let now = self.clock(TimelineId::LIVE);
         for (id, key) in requested {
             if started.len() >= limit {
                 break;
+            }
+            if self.effect(id, &key)?.is_some_and(|effect| !may_start(effect.kind)) {
+                continue;
             }
             let outcomes = self.ask(id, &Stimulus::StartEffect(&key), now, TimelineId::LIVE)?;
             if outcomes.is_empty() {
@@ -378,6 +390,17 @@ impl Fold {
             let record = self.entity(id)?.customer().and_then(|c| c.effects.get(&key));
             if let Some(state) = record.map(|record| record.state) {
                 found.push((id, key, state));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Effects that started, and nobody has said how they ended.
+    pub fn effects_under_way(&mut self) -> Result<Vec<(EntityId, model::Effect, EffectState)>, FoldError> {
+        let mut found = Vec::new();
+        for (id, key, state) in self.started_effects()? {
+            if let Some(effect) = self.effect(id, &key)? {
+                found.push((id, effect, state));
             }
         }
         Ok(found)

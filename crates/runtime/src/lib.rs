@@ -14,6 +14,7 @@ mod intake;
 mod logs;
 mod node;
 mod ondisk;
+pub mod ordering;
 pub mod promising;
 mod queue;
 mod remedies;
@@ -30,5 +31,5 @@ pub use fold::{
 pub use history::{AppliedEvent, History, Item};
 pub use intake::{IntakeCounts, IntakeError};
 pub use logs::{BodyError, HistoryError, Logs};
-pub use node::{Node, NodeCounts, NodeError, NodeOptions};
+pub use node::{Node, NodeCounts, NodeError, NodeOptions, OutletStatus};
 pub use remedies::{NotRemedied, Remedied};

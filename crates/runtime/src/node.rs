@@ -7,6 +7,7 @@
 //! ```
 
 mod followers;
+mod outlets;
 mod partition;
 
 use std::collections::VecDeque;
@@ -28,7 +29,9 @@ use store::{
 };
 use views::{Change, Reader, Views};
 
-use self::followers::{checkpoint, finish_erasures, follow, run_effects};
+use self::followers::{checkpoint, finish_erasures, follow};
+pub use self::outlets::OutletStatus;
+use self::outlets::{Outlets, Post, Watch, run_effects};
 use self::partition::Partition;
 use crate::base::Base;
 use crate::clock::Clock;
@@ -48,6 +51,8 @@ pub struct NodeOptions {
     /// Customers kept in memory.
     pub cache_entities: usize,
     pub checkpoint_every: Duration,
+    /// When a system that did not take an order or payment is told again.
+    pub schedule: channels::Schedule,
     /// Told how far the journal has been folded again: (done, of).
     pub on_replay: fn(u64, u64),
 }
@@ -62,6 +67,7 @@ impl Default for NodeOptions {
             queue_bytes: 64 << 20,
             cache_entities: 100_000,
             checkpoint_every: Duration::from_secs(5),
+            schedule: channels::SCHEDULE,
             on_replay: |_, _| {},
         }
     }
@@ -105,6 +111,11 @@ enum Request {
         entity: EntityId,
         key: String,
         result: EffectResult,
+    },
+    /// A system said that it takes nothing any more.
+    OutletGone {
+        name: String,
+        reason: String,
     },
     /// Answer once every input that is durable now has counted and the views show it.
     Drain {
@@ -155,6 +166,7 @@ pub struct Node {
     readers: Box<dyn Fn() -> Logs + Send + Sync>,
     counts: Arc<NodeCounts>,
     rules: SharedRules,
+    watch: Watch,
     threads: Vec<JoinHandle<()>>,
     partition_thread: Option<JoinHandle<()>>,
     // The lock on the directory is held until everything else is gone.
@@ -204,6 +216,7 @@ impl Node {
         let (to_views, views_in) = bounded(VIEWS_QUEUE);
         let (to_effects, effects_in) = unbounded();
         let counts = Arc::new(NodeCounts::default());
+        let watch = Watch::default();
         counts.views_seq.store(views.position(), Ordering::Relaxed);
         let (intake, intake_writer) =
             Intake::new(intake_log, keys.clone(), options.queue_bytes, advanced, end_process);
@@ -218,6 +231,7 @@ impl Node {
             clock: options.clock.clone(),
             keys: keys.clone(),
             sink: options.sink.clone(),
+            outlets: Outlets::new(),
             counts: counts.clone(),
             checkpoint_every: options.checkpoint_every,
             committed: Instant::now(),
@@ -244,8 +258,14 @@ impl Node {
             move || checkpoint(&state, &checkpoints, &requests)
         }));
         threads.push(spawn("effects", {
-            let (requests, sink) = (requests.clone(), options.sink.clone());
-            move || run_effects(&sink, &effects_in, &requests)
+            let sink = options.sink.clone();
+            let post = Post {
+                requests: requests.clone(),
+                clock: options.clock.clone(),
+                schedule: options.schedule,
+                watch: watch.clone(),
+            };
+            move || run_effects(&sink, &effects_in, &post)
         }));
         drop(to_views);
         let partition_thread = Some(spawn("partition", move || partition.run()));
@@ -260,6 +280,7 @@ impl Node {
             readers,
             counts,
             rules,
+            watch,
             threads,
             partition_thread,
             _lock: lock,
@@ -268,6 +289,11 @@ impl Node {
 
     pub fn counts(&self) -> &NodeCounts {
         &self.counts
+    }
+
+    /// How things stand with the systems that are told of orders and payments, by their names.
+    pub fn outlets(&self) -> std::collections::BTreeMap<String, OutletStatus> {
+        self.watch.lock().expect("no panic while held").clone()
     }
 
     pub fn intake_counts(&self) -> &IntakeCounts {

@@ -80,17 +80,16 @@ impl Fold {
         }
     }
 
-    fn quote_of(&self, request: &QuoteRequest, offer: Offer, binding: &[Binding], now: Time) -> Quote {
+    pub(crate) fn quote_of(
+        &self,
+        request: &QuoteRequest,
+        offer: Offer,
+        binding: &[Binding],
+        now: Time,
+    ) -> Quote {
         let rules = &self.reference().promising;
         let minutes = request.hold_minutes.unwrap_or(rules.quote_minutes).clamp(1, 43_200);
         let zone = request.inquiry.time_zone.clone().filter(|zone| model::time::zone(zone).is_ok());
-        let lines = offer.lines.iter().map(|line| OrderLine {
-            product_id: line.item_id.clone(),
-            category: None,
-            seller_id: None,
-            quantity: line.quantity.as_f64(),
-            price: line.price,
-        });
         Quote {
             quote_id: request.quote_id.clone(),
             purpose: Purpose::Order,
@@ -110,7 +109,7 @@ impl Fold {
                 marketing_owner: rules.owners.marketing.clone(),
                 operations_owner: rules.owners.operations.clone(),
             },
-            lines: lines.collect(),
+            lines: order_lines(&offer),
             region: Some(request.inquiry.to.clone()).filter(|to| !to.is_empty()),
             total: offer.total,
             needs: offer.needs,
@@ -192,4 +191,17 @@ impl Fold {
             Delivery::ByHand => Ok(()),
         }
     }
+}
+
+/// What an offer promises, as an order has it.
+pub(crate) fn order_lines(offer: &Offer) -> Vec<OrderLine> {
+    let lines = offer.lines.iter().map(|line| OrderLine {
+        product_id: line.item_id.clone(),
+        category: line.category.clone(),
+        seller_id: None,
+        quantity: line.quantity.as_f64(),
+        price: line.price,
+        exchange: line.exchange.clone(),
+    });
+    lines.collect()
 }

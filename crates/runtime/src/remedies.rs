@@ -7,11 +7,11 @@ use engine::promising::{Proposal, Troubled, propose};
 use engine::{AppliedRemedy, Customer, Promise};
 use model::quote::Purpose;
 use model::{
-    Command, EntityId, Identifier, OrderLine, PromiseStatus, PromiseTerms, Quote, QuoteStage, Refusal,
-    RemedyKind, Time,
+    Command, EntityId, Identifier, PromiseStatus, PromiseTerms, Quote, QuoteStage, Refusal, RemedyKind, Time,
 };
 
 use crate::fold::{Fold, FoldError};
+use crate::promising::order_lines;
 
 /// A remedy that was applied, with the promise as it is since.
 #[derive(Clone, PartialEq, Debug)]
@@ -193,19 +193,12 @@ impl Fold {
             basis: Some(offer.basis),
             ..promise.terms.clone()
         };
-        let lines = offer.lines.iter().map(|line| OrderLine {
-            product_id: line.item_id.clone(),
-            category: None,
-            seller_id: None,
-            quantity: line.quantity.as_f64(),
-            price: line.price,
-        });
         let minutes = i64::from(self.reference().promising.quote_minutes);
         Ok(Quote {
             quote_id: format!("{name}{}", tried + 1),
             purpose: Purpose::Remedy(remedy),
             terms,
-            lines: lines.collect(),
+            lines: order_lines(&offer),
             region: plan.quote.region.clone(),
             // What was agreed stands.
             total: plan.quote.total,

@@ -113,6 +113,7 @@ fn begin(order: u64) -> Vec<Change> {
         seller_id: Some(format!("seller-{}", order % 3_000)),
         quantity: 1.0,
         price: None,
+        exchange: Default::default(),
     };
     let region = Some(format!("S{}", order % 27));
     vec![

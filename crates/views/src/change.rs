@@ -78,6 +78,9 @@ fn is_common(fact: &Fact) -> bool {
             | Fact::WebhookDisconnected { .. }
             | Fact::BrokerConnected { .. }
             | Fact::BrokerDisconnected { .. }
+            | Fact::OutletConnected { .. }
+            | Fact::OutletDisconnected { .. }
+            | Fact::OutletDisabled { .. }
             | Fact::PlanPublished { .. }
             | Fact::IdentityRulesPublished { .. }
             | Fact::EffectsSwitched { .. }

@@ -3,6 +3,8 @@
 //! Every statement sets what it names absolutely and is keyed by ids, and nothing here reads a clock or another
 //! entity's rows: the same changes in the same order give the same tables.
 
+mod orders;
+
 use model::{
     BreakCause, CancelledBy, EntityId, Fact, FulfillmentState, Money, OrderLine, OrderState, PromiseStatus,
     PromiseTerms, QuoteFact, RiskReason, SkipReason, Time, TimelineId, Violation, ViolationBody,
@@ -176,6 +178,7 @@ impl<'c> Fold<'c> {
             | Fact::PaymentCaptured { .. }
             | Fact::FulfillmentMoved { .. }
             | Fact::ReviewGiven { .. } => self.order_fact(place, owner, fact),
+            Fact::Order(fact) => self.ordering_fact(owner, fact),
             Fact::ProfileMerged { into, at: _ } => self.run(
                 "UPDATE profiles SET merged_into = ? WHERE entity = ?",
                 params![into.to_key(), owner.key],
@@ -202,6 +205,9 @@ impl<'c> Fold<'c> {
             | Fact::WebhookDisconnected { .. }
             | Fact::BrokerConnected { .. }
             | Fact::BrokerDisconnected { .. }
+            | Fact::OutletConnected { .. }
+            | Fact::OutletDisconnected { .. }
+            | Fact::OutletDisabled { .. }
             | Fact::PlanPublished { .. }
             | Fact::IdentityRulesPublished { .. }
             | Fact::EffectsSwitched { .. }
@@ -300,8 +306,9 @@ impl Fold<'_> {
     fn order_lines(&self, owner: Owner, order_id: &str, lines: &[OrderLine]) -> Result<()> {
         for (number, line) in lines.iter().enumerate() {
             let (minor, currency) = amount(line.price.as_ref());
+            let (exchange, partner, terms) = orders::exchange(line);
             self.run(
-                "INSERT INTO order_lines VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO order_lines VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 params![
                     owner.key,
                     order_id,
@@ -312,6 +319,9 @@ impl Fold<'_> {
                     line.quantity,
                     minor,
                     currency,
+                    exchange,
+                    partner,
+                    terms,
                 ],
             )?;
         }

@@ -29,7 +29,7 @@ pub use report::{GroupBy, PromiseReport, ReportGroup, ReportQuery, ReportRow};
 pub use risk::{RemedyOfKind, RemedyReport, RemedyRow, RiskRow};
 pub use rows::{
     ClockRow, DeadLetterRow, EffectRow, EffectsSwitch, HistoryRow, ImportRow, OrderLineRow, OrderRow,
-    PaymentRow, PromiseRow, ReviewRow, RevisionRow, SourceRow, TargetRow, ViolationRow,
+    PaymentRow, PromiseRow, ReturnRow, ReviewRow, RevisionRow, SourceRow, TargetRow, ViolationRow,
 };
 pub use supply::{ItemRow, ResourceRow, StockRow, SupplyRow};
 pub use writer::{Begin, Opened, Views, Why};

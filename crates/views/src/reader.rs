@@ -13,7 +13,7 @@ use crate::report::{PromiseReport, ReportQuery};
 use crate::risk::{self, RemedyReport, RiskRow};
 use crate::rows::{
     ClockRow, DeadLetterRow, EffectRow, EffectsSwitch, FromColumns, HistoryRow, ImportRow, OrderLineRow,
-    OrderRow, PaymentRow, PromiseRow, ReviewRow, RevisionRow, SourceRow, ViolationRow,
+    OrderRow, PaymentRow, PromiseRow, ReturnRow, ReviewRow, RevisionRow, SourceRow, ViolationRow,
 };
 use crate::schema;
 
@@ -172,6 +172,23 @@ impl Reader {
     /// What was paid and paid back, in the order it counted.
     pub fn payments_of(&self, entity: EntityId) -> Result<Vec<PaymentRow>> {
         self.rows("FROM payments WHERE entity = ? ORDER BY seq, ordinal", [entity.to_key()])
+    }
+
+    /// Returns, those that were asked for first first: those that wait for a person's decision, or all. At most so many.
+    pub fn returns(&self, waiting_only: bool, limit: usize) -> Result<Vec<ReturnRow>> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        match waiting_only {
+            true => self.rows(
+                "FROM returns WHERE state = 'discretion' ORDER BY asked_at, return_id LIMIT ?",
+                [limit],
+            ),
+            false => self.rows("FROM returns ORDER BY asked_at, return_id LIMIT ?", [limit]),
+        }
+    }
+
+    /// Every return of this name; the names are the senders' own.
+    pub fn returns_named(&self, return_id: &str) -> Result<Vec<ReturnRow>> {
+        self.rows("FROM returns WHERE return_id = ? ORDER BY asked_at, order_id", [return_id])
     }
 
     pub fn reviews_of(&self, entity: EntityId) -> Result<Vec<ReviewRow>> {

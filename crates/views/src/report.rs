@@ -40,10 +40,13 @@ pub enum GroupBy {
     Region,
     Category,
     Seller,
+    /// How value is exchanged: direct, mediated, financial.
+    Exchange,
 }
 
 impl GroupBy {
-    pub const ALL: [GroupBy; 4] = [GroupBy::Month, GroupBy::Region, GroupBy::Category, GroupBy::Seller];
+    pub const ALL: [GroupBy; 5] =
+        [GroupBy::Month, GroupBy::Region, GroupBy::Category, GroupBy::Seller, GroupBy::Exchange];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -51,6 +54,7 @@ impl GroupBy {
             GroupBy::Region => "region",
             GroupBy::Category => "category",
             GroupBy::Seller => "seller",
+            GroupBy::Exchange => "exchange",
         }
     }
 
@@ -203,6 +207,10 @@ fn notes(group_by: Option<GroupBy>) -> Vec<String> {
         ),
         Some(GroupBy::Seller) => notes.push(
             "an order with lines of two sellers counts once for each, so the groups add up to more than the total",
+        ),
+        Some(GroupBy::Exchange) => notes.push(
+            "an order with lines of two kinds of exchange counts once for each, so the groups may add up to more \
+             than the total",
         ),
     }
     notes.into_iter().map(str::to_owned).collect()
@@ -379,6 +387,7 @@ fn walk(db: &Connection, query: &ReportQuery, mut visit: impl FnMut(&EntityRows)
     let column = match query.group_by {
         Some(GroupBy::Category) => Some("category"),
         Some(GroupBy::Seller) => Some("seller_id"),
+        Some(GroupBy::Exchange) => Some("exchange"),
         _ => None,
     };
     let labels = column.map(|column| {
@@ -539,7 +548,7 @@ impl Counting {
             Some(GroupBy::Region) => {
                 groups.push(self.group(order.and_then(|order| order.region.as_ref())));
             }
-            Some(GroupBy::Category | GroupBy::Seller) => {
+            Some(GroupBy::Category | GroupBy::Seller | GroupBy::Exchange) => {
                 let range = promise.order_id.as_ref().map_or(0..0, |id| range_of(&rows.labels, id));
                 for label in &rows.labels[range] {
                     groups.push(self.group(label.value.as_ref()));

@@ -184,11 +184,14 @@ pub struct OrderLineRow {
     pub quantity: f64,
     #[serde(serialize_with = "wire::money_opt")]
     pub price: Option<Money>,
+    /// `direct`, `mediated` or `financial`.
+    pub exchange: String,
+    pub partner: Option<String>,
+    pub terms: Option<String>,
 }
 
 impl FromColumns for OrderLineRow {
-    const COLUMNS: &'static str =
-        "order_id, product_id, category, seller_id, quantity, price_minor, currency";
+    const COLUMNS: &'static str = "order_id, product_id, category, seller_id, quantity, price_minor, currency, exchange, partner, terms";
 
     fn read(row: &mut Columns<'_, '_>) -> Result<Self> {
         Ok(OrderLineRow {
@@ -198,6 +201,9 @@ impl FromColumns for OrderLineRow {
             seller_id: row.take()?,
             quantity: row.take()?,
             price: row.money_opt()?,
+            exchange: row.take()?,
+            partner: row.take()?,
+            terms: row.take()?,
         })
     }
 }
@@ -226,6 +232,47 @@ impl FromColumns for PaymentRow {
             amount: row.money_opt()?,
             method: row.take()?,
             installments: row.take()?,
+        })
+    }
+}
+
+/// A return, as whoever decides about it sees it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct ReturnRow {
+    #[serde(serialize_with = "wire::entity")]
+    pub entity: EntityId,
+    pub order_id: String,
+    pub return_id: String,
+    pub state: String,
+    #[serde(serialize_with = "wire::time")]
+    pub asked_at: Time,
+    /// Days since the delivery, by the customer's calendar.
+    pub day: i64,
+    /// As JSON; none where it is the whole order.
+    #[serde(serialize_with = "wire::json_opt")]
+    pub lines: Option<String>,
+    pub asked_reason: Option<String>,
+    pub reason: Option<String>,
+    #[serde(serialize_with = "wire::time")]
+    pub moved_at: Time,
+}
+
+impl FromColumns for ReturnRow {
+    const COLUMNS: &'static str =
+        "entity, order_id, return_id, state, asked_at, day, lines, asked_reason, reason, moved_at";
+
+    fn read(row: &mut Columns<'_, '_>) -> Result<Self> {
+        Ok(ReturnRow {
+            entity: row.entity()?,
+            order_id: row.take()?,
+            return_id: row.take()?,
+            state: row.take()?,
+            asked_at: row.time()?,
+            day: row.take()?,
+            lines: row.take()?,
+            asked_reason: row.take()?,
+            reason: row.take()?,
+            moved_at: row.time()?,
         })
     }
 }

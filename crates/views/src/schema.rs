@@ -19,11 +19,12 @@ const fn common(name: &'static str, key: &'static str) -> Table {
 }
 
 /// Every table that holds something to show.
-pub(crate) const TABLES: [Table; 19] = [
+pub(crate) const TABLES: [Table; 20] = [
     owned("profiles", "entity"),
     owned("orders", "entity, order_id"),
     owned("order_lines", "entity, order_id, line"),
     owned("payments", "entity, order_id, seq, ordinal"),
+    owned("returns", "entity, order_id, return_id"),
     owned("reviews", "entity, order_id, review_id"),
     owned("promises", "entity, promise_id"),
     owned("promise_revisions", "entity, promise_id, version"),
@@ -105,6 +106,9 @@ CREATE TABLE order_lines (
     quantity REAL NOT NULL,
     price_minor INTEGER,
     currency TEXT,
+    exchange TEXT NOT NULL,         -- direct, mediated or financial
+    partner TEXT,                   -- who delivers what is mediated
+    terms TEXT,                     -- how what is financial is paid
     PRIMARY KEY (entity, order_id, line)
 ) WITHOUT ROWID;
 
@@ -121,6 +125,24 @@ CREATE TABLE payments (
     installments INTEGER,
     PRIMARY KEY (entity, order_id, seq, ordinal)
 ) WITHOUT ROWID;
+
+CREATE TABLE returns (
+    entity BLOB NOT NULL,
+    order_id TEXT NOT NULL,
+    return_id TEXT NOT NULL,
+    timeline INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    asked_at INTEGER NOT NULL,
+    day INTEGER NOT NULL,           -- since the delivery, by the customer's calendar
+    lines TEXT NOT NULL,            -- as JSON; none where it is the whole order
+    asked_reason TEXT,
+    reason TEXT,                    -- of the latest step
+    moved_at INTEGER NOT NULL,
+    PRIMARY KEY (entity, order_id, return_id)
+) WITHOUT ROWID;
+
+CREATE INDEX returns_open ON returns (state, asked_at) WHERE state = 'discretion';
+CREATE INDEX returns_by_id ON returns (return_id);
 
 CREATE TABLE reviews (
     entity BLOB NOT NULL,

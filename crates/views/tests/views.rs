@@ -68,6 +68,7 @@ fn line(category: Option<&str>, seller: Option<&str>) -> OrderLine {
         seller_id: seller.map(Into::into),
         quantity: 1.0,
         price: None,
+        exchange: Default::default(),
     }
 }
 

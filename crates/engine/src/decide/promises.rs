@@ -207,7 +207,8 @@ impl Decision<'_> {
     /// It was made anew by its revision, or nobody says any more that it is at risk: it may be by its plan.
     fn judge_revised(&mut self, promise: &Promise, terms: &PromiseTerms) {
         let customer = self.customer;
-        let record = self.placing.or_else(|| customer.plan_of(&terms.promise_id));
+        let placing = self.placing.clone();
+        let record = placing.as_ref().or_else(|| customer.plan_of(&terms.promise_id));
         let Some(record) = record else { return };
         let order = terms.order_id.as_ref().and_then(|id| customer.orders.get(id));
         let (timeline, status) = (self.context.timeline, PromiseStatus::Made);

@@ -9,6 +9,8 @@
 //! owner has answered; an answer that it does not wait for changes nothing, because whoever ended the quote released
 //! every hold of it, and an owner that heard of a release takes that hold no more.
 
+use std::collections::BTreeMap;
+
 use model::quote::{Purpose, Remedy};
 use model::supply::{Shortage, SupplyMail};
 use model::{
@@ -26,7 +28,7 @@ impl<'a> Decision<'a> {
         self.fact(Fact::Quote(fact));
     }
 
-    fn move_quote(&mut self, quote_id: &str, stage: QuoteStage, why: Option<Refusal>) {
+    pub(super) fn move_quote(&mut self, quote_id: &str, stage: QuoteStage, why: Option<Refusal>) {
         let (quote_id, at) = (quote_id.to_owned(), self.context.now);
         self.quote_fact(QuoteFact::Moved { quote_id, stage, order_id: None, why, at });
     }
@@ -38,7 +40,7 @@ impl<'a> Decision<'a> {
         }
     }
 
-    fn release(&mut self, record: &QuoteRecord) {
+    pub(super) fn release(&mut self, record: &QuoteRecord) {
         let (expires_at, now) = (record.quote.expires_at, self.context.now);
         self.each_need(record, |hold, _| SupplyMail::ReleaseHold { hold, expires_at, now });
     }
@@ -56,7 +58,17 @@ impl<'a> Decision<'a> {
         let purpose = TimerPurpose::QuoteExpiry(quote.quote_id.clone());
         self.set_timer(quote.expires_at, TimelineId::LIVE, purpose);
         if quote.needs.is_empty() {
-            return self.held(quote);
+            let record = QuoteRecord {
+                quote: quote.clone(),
+                asked_at: now,
+                first_hold,
+                stage: QuoteStage::Asking,
+                answers: Vec::new(),
+                order_id: None,
+                why: None,
+                short: BTreeMap::new(),
+            };
+            return self.held(&record);
         }
         for (index, need) in quote.needs.iter().enumerate() {
             let hold = HoldId { owner: self.customer.id, number: first_hold + index as u64 };
@@ -71,12 +83,17 @@ impl<'a> Decision<'a> {
         }
     }
 
-    /// Everything is held: it is offered.
-    fn held(&mut self, quote: &Quote) {
+    /// Everything is held: it is offered, or placed where one action asked for both.
+    fn held(&mut self, record: &QuoteRecord) {
+        let quote = &record.quote;
         self.move_quote(&quote.quote_id, QuoteStage::Held, None);
-        if quote.purpose == Purpose::Order {
-            let (terms, expires_at) = (quote.terms.clone(), quote.expires_at);
-            self.fact(Fact::PromiseQuoted { terms, at: self.context.now, expires_at });
+        match &quote.purpose {
+            Purpose::Order => {
+                let (terms, expires_at) = (quote.terms.clone(), quote.expires_at);
+                self.fact(Fact::PromiseQuoted { terms, at: self.context.now, expires_at });
+            }
+            Purpose::OneAction(action) => self.confirm(record, &action.order_id),
+            Purpose::Remedy(_) | Purpose::Change(_) => {}
         }
     }
 
@@ -92,17 +109,26 @@ impl<'a> Decision<'a> {
         if record.quote.expires_at <= now {
             return self.expire_quote(quote_id);
         }
-        let (quote_id, order_id) = (quote_id.to_owned(), order_id.to_owned());
+        if let Purpose::Change(change) = &record.quote.purpose
+            && !(change.order_id == order_id && self.is_changeable(order_id))
+        {
+            return self.ignore(format!("order {order_id} has left or was cancelled and cannot be changed"));
+        }
+        self.confirm(record, order_id);
+    }
+
+    fn confirm(&mut self, record: &QuoteRecord, order_id: &str) {
+        let now = self.context.now;
         let stage = QuoteStage::Confirming;
         self.quote_fact(QuoteFact::Moved {
-            quote_id,
+            quote_id: record.quote.quote_id.clone(),
             stage,
-            order_id: Some(order_id.clone()),
+            order_id: Some(order_id.to_owned()),
             why: None,
             at: now,
         });
         if record.quote.needs.is_empty() {
-            return self.place(record, &order_id);
+            return self.place(record, order_id);
         }
         self.each_need(record, |hold, _| SupplyMail::ConfirmHold { hold, now });
     }
@@ -183,20 +209,20 @@ impl<'a> Decision<'a> {
         let others = record.answers.iter().enumerate().filter(|(other, _)| *other != index);
         if others.into_iter().all(|(_, answer)| matches!(answer, Some(Ok(())))) {
             match to {
-                QuoteStage::Asking => self.held(quote),
+                QuoteStage::Asking => self.held(record),
                 _ => self.place(record, record.order_id.as_deref().unwrap_or_default()),
             }
         }
     }
 
     /// Everything is committed.
-    fn place(&mut self, record: &'a QuoteRecord, order_id: &str) {
+    fn place(&mut self, record: &QuoteRecord, order_id: &str) {
         let (quote, at) = (&record.quote, self.context.now);
-        self.placing = Some(record);
+        self.placing = Some(record.clone());
         self.move_quote(&quote.quote_id, QuoteStage::Placed, None);
         self.clear_timers(|purpose| *purpose == TimerPurpose::QuoteExpiry(quote.quote_id.clone()));
         match &quote.purpose {
-            Purpose::Order => {
+            Purpose::Order | Purpose::OneAction(_) => {
                 self.fact(Fact::OrderPlaced {
                     order_id: order_id.to_owned(),
                     at,
@@ -211,21 +237,18 @@ impl<'a> Decision<'a> {
                 });
                 let terms = PromiseTerms { order_id: Some(order_id.to_owned()), ..quote.terms.clone() };
                 self.make(&terms, at, self.customer.orders.get(order_id));
+                if let Purpose::OneAction(action) = &quote.purpose {
+                    self.action_placed(action, quote);
+                }
             }
             Purpose::Remedy(remedy) => self.remedied(remedy, &quote.quote_id, order_id),
+            Purpose::Change(change) => self.changed(change, quote),
         }
     }
 
     /// What was planned before for the promise is let go: the remedy's own holds stand in for it.
     fn remedied(&mut self, remedy: &Remedy, quote_id: &str, order_id: &str) {
-        let customer = self.customer;
-        for (id, record) in &customer.quotes {
-            let of_order = record.order_id.as_deref() == Some(order_id);
-            if record.stage == QuoteStage::Placed && of_order && id != quote_id {
-                self.release(record);
-                self.move_quote(id, QuoteStage::Released, Some(Refusal::Withdrawn));
-            }
-        }
+        self.let_go_of_earlier(quote_id, order_id);
         self.apply_remedy(remedy);
     }
 
@@ -240,9 +263,9 @@ impl<'a> Decision<'a> {
         if let Some(new_due) = remedy.new_due.filter(|_| before_the_break) {
             let reason = Some(format!("remedy:{}", remedy.kind.name()));
             self.revise(promise_id, &new_due.to_string(), None, reason, at);
-        } else if let Some(record) = self.placing.filter(|_| before_the_break) {
+        } else if let Some(record) = self.placing.clone().filter(|_| before_the_break) {
             let order = promise.terms.order_id.as_ref().and_then(|id| self.customer.orders.get(id));
-            let judged = self.judge(&Risky::of(promise, record, order));
+            let judged = self.judge(&Risky::of(promise, &record, order));
             if !judged && promise.status == PromiseStatus::AtRisk {
                 self.fact(Fact::PromiseRecovered { promise_id: promise_id.clone(), at });
             }

@@ -7,13 +7,16 @@ mod remedy;
 mod rules;
 mod supplies;
 
-use model::{Basis, Money, Need, Parcel, Quantity, Time};
+use model::{Basis, Exchange, Money, Need, Parcel, Quantity, Time};
 use serde::{Deserialize, Serialize};
 
 pub use self::odds::{Leg, Odds};
 pub use self::plan::{Planner, plan};
 pub use self::remedy::{Proposal, Troubled, propose};
-pub use self::rules::{Compensation, Lane, Owners, Place, RemedyRules, Rules, RulesError};
+pub use self::rules::{
+    AfterReturnDays, Compensation, Lane, OrderRules, Owners, Place, RemedyRules, ReturnRules, Rules,
+    RulesError,
+};
 pub use self::supplies::{StockAt, Supplies};
 
 /// What somebody wants.
@@ -101,6 +104,8 @@ pub struct OfferLine {
     pub wanted: Quantity,
     pub quantity: Quantity,
     pub price: Option<Money>,
+    pub category: Option<String>,
+    pub exchange: Exchange,
 }
 
 /// What stands in the way.

@@ -650,6 +650,8 @@ impl<'a> Planner<'a> {
             wanted: line.quantity,
             quantity: if stocked { packed.min(line.quantity) } else { line.quantity },
             price: line.price.or(item.and_then(|item| item.price)),
+            category: item.and_then(|item| item.category.clone()),
+            exchange: item.map(|item| item.exchange.clone()).unwrap_or_default(),
         }
     }
 }

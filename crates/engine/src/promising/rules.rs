@@ -32,6 +32,8 @@ pub struct Rules {
     pub learnt_until: Option<String>,
     /// What is done for promises at risk.
     pub remedies: RemedyRules,
+    pub orders: OrderRules,
+    pub returns: ReturnRules,
 }
 
 /// What is done for promises at risk, and who does it.
@@ -97,6 +99,50 @@ impl RemedyRules {
             None => Ok(()),
         }
     }
+}
+
+/// How orders in one action are taken.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OrderRules {
+    /// How long an order can be undone before it is handed out and paid.
+    pub undo_minutes: u32,
+    /// How long the same lines of the same customer are one click more and not one order more.
+    pub double_click_seconds: u32,
+    /// Whether an order needs a payment token.
+    pub payment_required: bool,
+}
+
+impl Default for OrderRules {
+    fn default() -> Self {
+        OrderRules { undo_minutes: 10, double_click_seconds: 10, payment_required: true }
+    }
+}
+
+/// What may be given back.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ReturnRules {
+    /// The last day, counted from the delivery by the customer's calendar, on which a return is simply taken.
+    pub days: u32,
+    /// Neither way costs the customer anything.
+    pub free_both_ways: bool,
+    /// What becomes of a return after that day.
+    pub after: AfterReturnDays,
+}
+
+impl Default for ReturnRules {
+    fn default() -> Self {
+        ReturnRules { days: 365, free_both_ways: true, after: AfterReturnDays::Discretion }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AfterReturnDays {
+    /// A person decides.
+    Discretion,
+    Refuse,
 }
 
 /// Who answers for a promise.
@@ -165,6 +211,8 @@ impl Default for Rules {
             lanes: Vec::new(),
             learnt_until: None,
             remedies: RemedyRules::default(),
+            orders: OrderRules::default(),
+            returns: ReturnRules::default(),
         }
     }
 }
@@ -207,6 +255,12 @@ impl Rules {
         if let Some(floor) = self.margin_floor {
             range((-1.0..1.0).contains(&floor), "margin_floor", floor.to_string(), "a share below 1")?;
         }
+        let undo = self.orders.undo_minutes;
+        range(undo <= 43_200, "orders.undo_minutes", undo.to_string(), "at most 43200 (30 days)")?;
+        let twice = self.orders.double_click_seconds;
+        range(twice <= 86_400, "orders.double_click_seconds", twice.to_string(), "at most 86400 (a day)")?;
+        let days = self.returns.days;
+        range(days <= 36_500, "returns.days", days.to_string(), "at most 36500")?;
         let mut classes = BTreeSet::new();
         if let Some(twice) = self.classes.0.iter().find(|class| !classes.insert(*class)) {
             return Err(RulesError::Class(twice.clone()));

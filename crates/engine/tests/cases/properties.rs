@@ -366,6 +366,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
             promise_id: None,
             order_id: None,
             reason: String::new(),
+            body: None,
         })
     };
     prop_oneof![

@@ -40,6 +40,7 @@ fn promise_of(purpose: &TimerPurpose) -> &str {
         | TimerPurpose::QuoteExpiry(id)
         | TimerPurpose::RiskCheck(id) => id,
         TimerPurpose::ReceiptDue(receipt) => receipt,
+        TimerPurpose::OrderWindow(order) => order,
     }
 }
 
@@ -49,6 +50,13 @@ pub(crate) fn check_state(customer: &Customer) -> Result<(), String> {
     for (id, timer) in &customer.timers {
         if id.0 >= customer.next_timer {
             return Err(format!("timer {} could be given again: the next is {}", id.0, customer.next_timer));
+        }
+        if let TimerPurpose::OrderWindow(order_id) = &timer.purpose {
+            let order = customer.orders.get(order_id);
+            if !order.is_some_and(|order| order.cancelled.is_none() && order.handed_out_at.is_none()) {
+                return Err(format!("order {order_id} cannot be undone and its window is open"));
+            }
+            continue;
         }
         let promise_id = promise_of(&timer.purpose);
         // What is still asked of its owners is no promise yet.
@@ -64,7 +72,7 @@ pub(crate) fn check_state(customer: &Customer) -> Result<(), String> {
             TimerPurpose::PromiseDeadline(_) => ("deadline", promise.status.is_open()),
             TimerPurpose::HandOver(_) => ("hand_over", promise.status.is_open()),
             TimerPurpose::QuoteExpiry(_) => ("quote", promise.status == PromiseStatus::Quoted),
-            TimerPurpose::ReceiptDue(_) => ("receipt", false),
+            TimerPurpose::ReceiptDue(_) | TimerPurpose::OrderWindow(_) => ("no promise's", false),
             // One that is at risk already is watched by the deadline alone.
             TimerPurpose::RiskCheck(_) => ("risk", promise.status == PromiseStatus::Made),
         };

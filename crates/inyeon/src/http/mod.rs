@@ -8,6 +8,7 @@ mod intake;
 mod lanes;
 mod live;
 mod metrics;
+mod orders;
 mod promises;
 mod webhooks;
 
@@ -130,11 +131,14 @@ impl App {
     tags(
         (name = "intake", description = "Segment's HTTP Tracking API"),
         (name = "promises", description = "What can be promised, held and ordered"),
+        (name = "orders", description = "Orders in one action, and what is done with orders"),
         (name = "operation", description = "Health, metrics and this document"),
     ),
     components(schemas(
         answers::BatchTaken, answers::EventRefused, answers::Refusal, answers::SentBatch, answers::SentEvent,
-        answers::Taken,
+        answers::Taken, orders::OrderRefused, crate::ordering::NewOrder, crate::ordering::Line,
+        crate::ordering::Defaults, crate::ordering::CancelOrder, crate::ordering::ChangeOrder,
+        crate::ordering::NewReturn,
     )),
 )]
 struct Document;
@@ -161,6 +165,13 @@ fn public() -> (Router<Arc<App>>, OpenApiDocument) {
         .routes(routes!(promises::release))
         .routes(large(routes!(webhooks::signed)))
         .routes(large(routes!(webhooks::unsigned)))
+        .routes(routes!(orders::defaults))
+        .routes(routes!(orders::place))
+        .routes(routes!(orders::show))
+        .routes(routes!(orders::undo))
+        .routes(routes!(orders::cancel))
+        .routes(routes!(orders::change))
+        .routes(routes!(orders::give_back))
         .routes(routes!(document_page));
     // Events come from pages of any origin; the control call and what is read stay with their own.
     let from_pages = CorsLayer::new()

@@ -4,9 +4,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use engine::{Change as Step, Context, Entity, Stimulus, decide, evolve};
 use model::codec::Stored;
+use model::quote::Purpose;
 use model::{
-    Cause, EntityId, Entry, Fact, Identifier, KeyId, MailBody, MailKey, Outcome, Position, SupplyFact, Time,
-    TimelineId,
+    Cause, EntityId, Entry, Fact, Identifier, KeyId, MailBody, MailKey, Outcome, Position, QuoteFact,
+    SupplyFact, Time, TimelineId,
 };
 use views::Change;
 
@@ -145,6 +146,12 @@ impl Fold {
                     if !terms.promise_id.starts_with("order:") =>
                 {
                     self.claim(&Identifier::Promise(&terms.promise_id), id)?;
+                }
+                // An order that is still being placed can be asked about.
+                Fact::Quote(QuoteFact::Asked { quote, .. }) => {
+                    if let Purpose::OneAction(action) = &quote.purpose {
+                        self.claim(&Identifier::Order(&action.order_id), id)?;
+                    }
                 }
                 Fact::IdentifiersJoined { one, other, at } => {
                     self.say(one, other, true, *at, mail.origin.seq)?

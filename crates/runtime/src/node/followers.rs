@@ -1,15 +1,13 @@
-//! The threads that follow a partition: the views, the checkpoints, the effects.
+//! The threads that follow a partition: the views and the checkpoints.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
-use model::{Effect, EntityId};
 use store::{Checkpoint, State};
 use views::Views;
 
 use super::{NodeCounts, Request, ToViews, give_up, stand_back};
-use crate::effects::Sink;
 
 /// Changes that one transaction of the views takes at most, and how long the first of them waits for others.
 const VIEWS_CHANGES: usize = 50_000;
@@ -73,17 +71,6 @@ pub(super) fn checkpoint(state: &State, incoming: &Receiver<Box<Checkpoint>>, re
         // A cache that cannot be written any more would be trusted at the next start.
         state.commit(*checkpoint).unwrap_or_else(|error| give_up("the checkpoint failed", &error));
         if requests.send(Request::CheckpointDone(seq)).is_err() {
-            return;
-        }
-    }
-}
-
-pub(super) fn run_effects(sink: &Sink, incoming: &Receiver<(EntityId, Effect)>, requests: &Sender<Request>) {
-    while let Ok((entity, effect)) = incoming.recv() {
-        store::failpoint("effect.before_delivery");
-        let result = sink.deliver(&effect);
-        store::failpoint("effect.after_delivery");
-        if requests.send(Request::Settle { entity, key: effect.key, result }).is_err() {
             return;
         }
     }

@@ -1,15 +1,16 @@
 //! The thread that owns a partition: folds what is durable, commits, and lets follow what may follow.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
-use model::{Command, Effect, EffectResult, EntityId, KeyId};
+use model::{Command, EffectResult, EntityId, KeyId, Time};
 use store::{CommitError, Durable, Keys, LogWriter};
 
+use super::outlets::{Outlets, ToEffects};
 use super::{Answer, NodeCounts, NodeError, Request, ToViews, end_process, give_up, stand_back};
 use crate::clock::Clock;
 use crate::effects::Sink;
@@ -31,10 +32,11 @@ pub(super) struct Partition {
     pub(super) advance: Receiver<()>,
     pub(super) intake_durable: Arc<Durable>,
     pub(super) to_views: Sender<ToViews>,
-    pub(super) to_effects: Sender<(EntityId, Effect)>,
+    pub(super) to_effects: Sender<ToEffects>,
     pub(super) clock: Clock,
     pub(super) keys: Arc<Keys>,
     pub(super) sink: Sink,
+    pub(super) outlets: Outlets,
     pub(super) counts: Arc<NodeCounts>,
     pub(super) checkpoint_every: Duration,
     /// The last commit, and the input up to which it reached.
@@ -76,7 +78,14 @@ impl Partition {
             self.fold.command(EntityId::workspace(), &command, now)?;
         }
         if self.sink.starts() {
-            for (id, key, state) in self.fold.started_effects()? {
+            let named = self.named_outlets()?;
+            self.outlets.follow(&named);
+            for (id, effect, state) in self.fold.effects_under_way()? {
+                // Told again, under the same id: see `follow_outlets`.
+                if self.outlets.serves(effect.kind) || !self.outlets.may_start(effect.kind) {
+                    continue;
+                }
+                let key = effect.key;
                 if state == engine::EffectState::Started {
                     self.fold.command(id, &Command::MarkEffectUnknown { key: key.clone() }, now)?;
                 }
@@ -89,6 +98,7 @@ impl Partition {
                 self.fold.command(id, &Command::SettleEffect { key, result }, now)?;
             }
         }
+        self.outlets = Outlets::new();
         let batch = self.fold.take_batch()?;
         for entry in &batch.entries {
             self.journal.append(entry);
@@ -134,8 +144,7 @@ impl Partition {
             }
             let now = self.fold.before_backlog(self.clock.now())?;
             self.fold.tick(now)?;
-            let started =
-                if self.sink.starts() { self.fold.start_effects(EFFECTS_AT_ONCE)? } else { Vec::new() };
+            let started = self.leaving(now)?;
             if !self.commit_now(stopping || !answers.is_empty() || !started.is_empty()) {
                 continue;
             }
@@ -144,8 +153,8 @@ impl Partition {
             for answer in answers.drain(..) {
                 answer();
             }
-            for effect in started {
-                let _ = self.to_effects.send(effect);
+            for message in started {
+                let _ = self.to_effects.send(message);
             }
             self.count();
             self.tell_drained();
@@ -158,6 +167,44 @@ impl Partition {
                 self.collect_checkpoint();
             }
         }
+    }
+
+    fn named_outlets(&mut self) -> Result<BTreeMap<String, engine::Outlet>, FoldError> {
+        let workspace = self.fold.entity(EntityId::workspace())?.workspace();
+        Ok(workspace.map(|workspace| workspace.outlets.clone()).unwrap_or_default())
+    }
+
+    /// What may leave once it is durable.
+    fn leaving(&mut self, now: Time) -> Result<Vec<ToEffects>, FoldError> {
+        if !self.sink.starts() {
+            return Ok(Vec::new());
+        }
+        let mut leaving = self.follow_outlets(now)?;
+        let outlets = &self.outlets;
+        let started = self.fold.start_effects_of(EFFECTS_AT_ONCE, |kind| outlets.may_start(kind))?;
+        leaving.extend(started.into_iter().map(|(entity, effect)| ToEffects::Deliver(entity, effect)));
+        Ok(leaving)
+    }
+
+    /// Where systems were connected or let go, at the start too: what had started is told again to those that know it
+    /// by its id. Of what nobody takes any more, nobody can say whether it arrived.
+    fn follow_outlets(&mut self, now: Time) -> Result<Vec<ToEffects>, FoldError> {
+        let named = self.named_outlets()?;
+        if !self.outlets.follow(&named) {
+            return Ok(Vec::new());
+        }
+        let mut told = vec![ToEffects::Outlets(self.outlets.connected.clone())];
+        for (id, effect, state) in self.fold.effects_under_way()? {
+            if !effect.kind.is_binding() {
+                continue;
+            }
+            if self.outlets.serves(effect.kind) {
+                told.push(ToEffects::Deliver(id, effect));
+            } else if state == engine::EffectState::Started {
+                self.fold.command(id, &Command::MarkEffectUnknown { key: effect.key }, now)?;
+            }
+        }
+        Ok(told)
     }
 
     /// Whether what was decided should become durable now. Where nobody waits for it a commit gathers more: each
@@ -210,6 +257,10 @@ impl Partition {
             Request::Ask(question) => question(&mut self.fold),
             Request::Settle { entity, key, result } => {
                 self.fold.command(entity, &Command::SettleEffect { key, result }, now)?;
+            }
+            Request::OutletGone { name, reason } => {
+                let command = Command::DisableOutlet { name, reason };
+                self.fold.command(EntityId::workspace(), &command, now)?;
             }
             Request::Drain { answer } => self.draining.push((self.intake_durable.seq(), answer)),
             Request::Checkpoint { answer } => self.checkpoint_wanted.push(answer),

@@ -1,0 +1,99 @@
+//! Effects as files: one for each, named by its key, so that whether one arrived can be looked up.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use model::Effect;
+
+/// Where a receiver puts the files that it has read, so that they are still known to have arrived.
+const TAKEN: &str = "done";
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Directory(PathBuf);
+
+impl Directory {
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Directory(path.into())
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Whether an effect of this key lies there, or lies among those that were read.
+    pub fn arrived(&self, key: &str) -> bool {
+        let name = file_name(key);
+        self.0.join(&name).exists() || self.0.join(TAKEN).join(&name).exists()
+    }
+
+    /// Writes an effect. It is there whole or not at all; one that arrived before is left as it is.
+    pub fn write(&self, effect: &Effect) -> io::Result<()> {
+        if self.arrived(&effect.key) {
+            return Ok(());
+        }
+        fs::create_dir_all(&self.0)?;
+        let path = self.0.join(file_name(&effect.key));
+        let temporary = path.with_extension("part");
+        let mut text = crate::document(effect);
+        // What files were called and held before there were systems to tell.
+        text["key"] = effect.key.clone().into();
+        text["kind"] = effect.kind.name().into();
+        let mut file = fs::File::create(&temporary)?;
+        file.write_all(text.to_string().as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&temporary, &path)?;
+        fs::File::open(&self.0)?.sync_all()
+    }
+}
+
+fn file_name(key: &str) -> String {
+    let safe = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
+    let name: String = key.chars().map(safe).take(80).collect();
+    // Two keys that look alike must not share a file.
+    let hash = key.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("{name}-{hash:016x}.json")
+}
+
+#[cfg(test)]
+mod tests {
+    use model::EffectKind;
+
+    use super::*;
+
+    fn effect(key: &str) -> Effect {
+        Effect {
+            key: key.to_owned(),
+            kind: EffectKind::OrderPlace,
+            promise_id: None,
+            order_id: Some("o".to_owned()),
+            reason: "order_placed".to_owned(),
+            body: Some(r#"{"order_id":"o","lines":[]}"#.to_owned()),
+        }
+    }
+
+    #[test]
+    fn a_file_is_written_once_and_known_after_it_was_read() {
+        let temp = tempfile::tempdir().unwrap();
+        let directory = Directory::new(temp.path().join("out"));
+        assert!(!directory.arrived("k/1"));
+        directory.write(&effect("k/1")).unwrap();
+        directory.write(&effect("k/1")).unwrap();
+        directory.write(&effect("k_1")).unwrap();
+        let files = || fs::read_dir(directory.path()).unwrap().map(|f| f.unwrap().path()).collect::<Vec<_>>();
+        assert_eq!(files().len(), 2);
+        let first = directory.path().join(file_name("k/1"));
+        let text: serde_json::Value = serde_json::from_str(&fs::read_to_string(&first).unwrap()).unwrap();
+        assert_eq!(text["id"], "k/1");
+        assert_eq!(text["type"], "order.place");
+        assert_eq!(text["data"]["order_id"], "o");
+        let taken = directory.path().join(TAKEN);
+        fs::create_dir(&taken).unwrap();
+        fs::rename(&first, taken.join(first.file_name().unwrap())).unwrap();
+        assert!(directory.arrived("k/1"));
+        directory.write(&effect("k/1")).unwrap();
+        assert!(!first.exists(), "what was read is not written again");
+    }
+}
