@@ -12,7 +12,8 @@ use model::Time;
 use model::quote::QuoteStage;
 use runtime::promising::NotConfirmed;
 use runtime::{Fold, FoldError, IntakeError};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
 use super::intake::{Text, answer_one, seal_one, sender_of, store, text_of, turned_away};
@@ -78,12 +79,8 @@ pub(super) async fn inquire(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    let read = enter(&app, &headers, body).and_then(|asker| {
-        let wanted: Wanted = read(&app, &headers, &asker)?;
-        Ok((wanted.inquire().map_err(|wrong| bad_field(&app, &headers, &wrong))?, asker.internal))
-    });
-    let (asked, internal) = match read {
-        Ok(read) => read,
+    let (asked, internal) = match asked(&app, &headers, body, |wanted: Wanted| wanted.inquire()) {
+        Ok((asked, asker)) => (asked, asker.internal),
         Err(refused) => return refused,
     };
     let now = app.node.clock.now();
@@ -116,14 +113,13 @@ pub(super) async fn quote(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    let read = enter(&app, &headers, body).and_then(|asker| {
-        let wanted: Wanted = read(&app, &headers, &asker)?;
-        let (asked, who) = wanted.quote().map_err(|wrong| bad_field(&app, &headers, &wrong))?;
+    let check = |wanted: Wanted| {
+        let (asked, who) = wanted.quote()?;
         let quote_id = wanted.quote_id.unwrap_or_else(|| format!("q-{}", random_hex(12)));
-        Ok((Arc::new(QuoteAsked { asked, who, quote_id, hold_minutes: wanted.hold_minutes }), asker.source))
-    });
-    let (asked, source) = match read {
-        Ok(read) => read,
+        Ok(Arc::new(QuoteAsked { asked, who, quote_id, hold_minutes: wanted.hold_minutes }))
+    };
+    let (asked, source) = match asked(&app, &headers, body, check) {
+        Ok((asked, asker)) => (asked, asker.source),
         Err(refused) => return refused,
     };
     let hold =
@@ -180,12 +176,8 @@ pub(super) async fn confirm(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    let read = enter(&app, &headers, body).and_then(|asker| {
-        let confirm: Confirm = read(&app, &headers, &asker)?;
-        confirm.check().map_err(|wrong| bad_field(&app, &headers, &wrong))
-    });
-    let (quote_id, order_id) = match read {
-        Ok(read) => read,
+    let (quote_id, order_id) = match asked(&app, &headers, body, |confirm: Confirm| confirm.check()) {
+        Ok((ids, _)) => ids,
         Err(refused) => return refused,
     };
     let order = order_id.clone();
@@ -226,12 +218,8 @@ pub(super) async fn release(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    let read = enter(&app, &headers, body).and_then(|asker| {
-        let release: Release = read(&app, &headers, &asker)?;
-        release.check().map_err(|wrong| bad_field(&app, &headers, &wrong))
-    });
-    let quote_id = match read {
-        Ok(read) => read,
+    let quote_id = match asked(&app, &headers, body, |release: Release| release.check()) {
+        Ok((quote_id, _)) => quote_id,
         Err(refused) => return refused,
     };
     let released = act(&app, move |fold, now| fold.release(&quote_id, now)).await;
@@ -262,6 +250,19 @@ async fn act<T: Send + 'static>(
     answered.await.ok()
 }
 
+/// What is asked, where it is sound, and who asks.
+#[allow(clippy::result_large_err, reason = "the error is the answer itself, made once")]
+fn asked<T: DeserializeOwned, R>(
+    app: &App,
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+    check: impl FnOnce(T) -> Result<R, BadField>,
+) -> Result<(R, Asker), Response> {
+    let asker = enter(app, headers, body)?;
+    let asked = read(asker.body.as_str()).and_then(check);
+    Ok((asked.map_err(|wrong| bad_field(app, headers, &wrong))?, asker))
+}
+
 /// Whoever may ask, with their body: the control token, or a write key that may promise.
 #[allow(clippy::result_large_err, reason = "the error is the answer itself, made once")]
 fn enter(app: &App, headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Asker, Response> {
@@ -276,12 +277,9 @@ fn enter(app: &App, headers: &HeaderMap, body: Result<Bytes, BytesRejection>) ->
     }
 }
 
-#[allow(clippy::result_large_err, reason = "the error is the answer itself, made once")]
-fn read<'a, T: Deserialize<'a>>(app: &App, headers: &HeaderMap, asker: &'a Asker) -> Result<T, Response> {
-    let mut json = serde_json::Deserializer::from_str(asker.body.as_str());
-    let wrong = |field: String, detail: String| {
-        bad_field(app, headers, &BadField { field, why: "unreadable", detail })
-    };
+fn read<T: DeserializeOwned>(body: &str) -> Result<T, BadField> {
+    let mut json = serde_json::Deserializer::from_str(body);
+    let wrong = |field: String, detail: String| BadField { field, why: "unreadable", detail };
     let read = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();
         let detail = error.into_inner().to_string();

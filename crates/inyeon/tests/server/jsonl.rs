@@ -34,14 +34,14 @@ fn names(events: &[Value]) -> Vec<&str> {
 /// What a store of operations tells of a day, not in the order of time.
 fn operations() -> Vec<String> {
     let events = [
-        ("stock.received", json!({ "sku": "milk", "location": "seoul", "quantity": 40 })),
-        ("stock.adjusted", json!({ "sku": "milk", "location": "seoul", "quantity": -2, "reason": "count" })),
-        ("stock.quarantined", json!({ "sku": "milk", "quantity": 4 })),
+        ("stock.received", json!({ "item_id": "milk", "place": "seoul", "quantity": 40 })),
+        ("stock.adjusted", json!({ "item_id": "milk", "place": "seoul", "quantity": -2, "reason": "count" })),
+        ("stock.quarantined", json!({ "item_id": "milk", "place": "seoul", "quantity": 4 })),
         ("capacity.changed", json!({ "resource": "van-1", "per_day": 80 })),
         ("shipment.departed", json!({ "shipment_id": "sh-1", "orders": ["o-1", "o-2"] })),
         ("return.received", json!({ "order_id": "o-1", "sku": "milk", "quantity": 1 })),
         ("downtime.started", json!({ "resource": "van-1", "reason": "tyre" })),
-        ("downtime.ended", json!({ "resource": "van-1" })),
+        ("downtime.ended", json!({ "resource": "van-1", "downtime": "tyre" })),
         ("quality.measured", json!({ "sku": "milk", "measure": "temperature", "value": 3.9 })),
     ];
     let line = |(n, (name, properties)): (usize, (&str, Value))| {
@@ -160,7 +160,8 @@ rows:
         at: { from: at, format: unix_seconds }
         fallback_anonymous_id: wms
         properties:
-          sku: item.sku
+          item_id: item.sku
+          place: item.place
           quantity: { from: item.count, as: integer }
   - name: heartbeats
     when: [{ column: kind, equals: beat }]
@@ -173,11 +174,11 @@ fn a_map_makes_events_of_any_object() {
     let map = home.path("wms.yaml");
     fs::write(&map, MAP).unwrap();
     let lines = [
-        r#"{"kind":"in","id":1,"at":1772355600,"item":{"sku":"milk","count":40}}"#,
+        r#"{"kind":"in","id":1,"at":1772355600,"item":{"sku":"milk","place":"seoul","count":40}}"#,
         r#"{"kind":"beat"}"#,
-        r#"{"kind":"in","id":2,"at":1772355660,"item":{"sku":"milk","count":"many"}}"#,
+        r#"{"kind":"in","id":2,"at":1772355660,"item":{"sku":"milk","place":"seoul","count":"many"}}"#,
         r#"{"kind":"out","id":3}"#,
-        r#"{"kind":"in","id":4,"at":1772355540,"item":{"sku":"eggs","count":12}}"#,
+        r#"{"kind":"in","id":4,"at":1772355540,"item":{"sku":"eggs","place":"seoul","count":12}}"#,
         r#"{"kind":"#,
     ];
     let file = write(&home.path("moves.jsonl"), &lines.map(str::to_owned));
@@ -199,7 +200,7 @@ fn a_map_makes_events_of_any_object() {
         codes,
         [("moves.jsonl:3", "number"), ("moves.jsonl:4", "no_rule"), ("moves.jsonl:6", "malformed_json"),]
     );
-    let skus: Vec<Value> = home.export().iter().map(|e| e["properties"]["sku"].clone()).collect();
+    let skus: Vec<Value> = home.export().iter().map(|e| e["properties"]["item_id"].clone()).collect();
     assert_eq!(skus, ["eggs", "milk"]);
     assert_eq!(counts(&home.json(&arguments)), [6, 0, 2, 3]);
 }

@@ -79,7 +79,12 @@ fn operations_need_no_person() {
     let served = home.serve();
     send(
         &served,
-        &event("stock.received", "s-1", "2026-03-01T09:00:00Z", &json!({ "sku": "milk", "quantity": 40 })),
+        &event(
+            "stock.received",
+            "s-1",
+            "2026-03-01T09:00:00Z",
+            &json!({ "item_id": "milk", "place": "seoul", "quantity": 40 }),
+        ),
     );
     let nobody = event("Viewed", "v-1", "2026-03-01T09:00:00Z", &json!({}));
     refused(&served.connect().post("/v1/track", &nobody).unwrap(), 400, "missing_identifier");
@@ -127,7 +132,10 @@ fn cloudevents_come_in_every_mode() {
     let many = json!([
         event("3", json!({ "data": { "userId": "c-3" } })),
         event("4", json!({})),
-        event("5", json!({ "type": "stock.received", "data": { "sku": "milk" } })),
+        event(
+            "5",
+            json!({ "type": "stock.received", "data": { "item_id": "milk", "place": "seoul", "quantity": 1 } })
+        ),
     ]);
     let reply = taken(&post(&[("content-type", "application/cloudevents-batch+json")], &many.to_string()));
     assert_eq!((&reply["accepted"], &reply["rejected"]), (&json!(2), &json!(1)));

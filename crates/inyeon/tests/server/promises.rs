@@ -180,7 +180,8 @@ fn from_an_empty_store_to_a_promise_that_is_kept() {
     let report = shop.run(&["report", "promises"]);
     assert_eq!((&report["due"], &report["kept"]), (&json!(1), &json!(1)));
     // What left is promised to nobody any more.
-    assert_eq!(shop.run(&["supply", "stock"])["stock"][0]["committed"], 0);
+    let stock = shop.run(&["supply", "stock"])["stock"][0].clone();
+    assert_eq!((&stock["committed"], &stock["on_hand"]), (&json!(0), &json!(4)));
 }
 
 #[test]
@@ -308,8 +309,7 @@ fn the_reason_is_said_in_the_reader_s_language() {
         korean["message"],
         "가장 빠른 날은 3월 5일(목)입니다. 3월 2일(월)에는 courier의 자리가 없습니다"
     );
-    let refused = shop.connection(&shop.key);
-    let mut refused = refused;
+    let mut refused = shop.connection(&shop.key);
     let headers = [("accept-language", "ko")];
     let reply = refused.request("POST", "/v1/promises/confirm", &headers, br#"{"quote_id":"none"}"#).unwrap();
     assert_eq!(reply.status, 404);
@@ -377,6 +377,21 @@ fn whoever_a_quote_is_for_is_known_and_can_be_erased() {
     shop.run(&["profile", "erase", "kim", "--yes"]);
     assert_eq!(shop.run(&["supply", "stock"])["stock"][0]["available"], 2, "nothing is held for nobody");
     assert_eq!(shop.told("confirm", &json!({ "quote_id": "q1" }), 404)["code"], "unknown_quote");
+}
+
+#[test]
+fn a_quote_stays_with_whom_it_was_for_when_they_log_in() {
+    let shop = Shop::open(NOW);
+    toner(&shop, 2);
+    shop.rules(AT_ONCE);
+    let of = |member: &str, id: &str| json!({ "lines": [{ "item_id": "T1" }], "quote_id": "q1", member: id });
+    let quoted = shop.told("quote", &of("anonymous_id", "web-1"), 200);
+    let login = json!({ "userId": "kim", "anonymousId": "web-1" });
+    assert_eq!(shop.connection(KEY).post("/v1/identify", &login).unwrap().status, 200);
+    assert_eq!(shop.told("quote", &of("user_id", "kim"), 200), quoted);
+    assert_eq!(shop.run(&["supply", "stock"])["stock"][0]["held"], 1, "it is held once");
+    assert_eq!(shop.told("quote", &of("user_id", "lee"), 409)["code"], "quote_id_taken");
+    assert_eq!(shop.told("confirm", &json!({ "quote_id": "q1" }), 200)["stage"], "placed");
 }
 
 #[test]
