@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::access::Access;
 use crate::broker::command::{self as brokers, BrokersArgs};
+use crate::campaign::{self, CampaignArgs};
 use crate::error::{Failure, Kind};
 use crate::i18n::{Lang, Messages};
 use crate::identity::{Asked, IdentityArgs};
@@ -52,6 +53,7 @@ pub enum Top {
     Keys(KeysArgs),
     Webhooks(WebhooksArgs),
     Identity(IdentityArgs),
+    Campaign(CampaignArgs),
     Brokers(BrokersArgs),
     Map(MapArgs),
     Plan(plan::cmd::PlanArgs),
@@ -486,6 +488,7 @@ fn run(cli: Cli, messages: &Messages) -> Result<ExitCode, Failure> {
             Asked::Store(op, render) => show(&open(false)?.run(Op::Identity(op))?, render),
             Asked::Answered(answer, render) => show(&answer, render),
         },
+        Top::Campaign(args) => return campaign::run_command(&global, args, messages),
         Top::Brokers(args) => brokers::run(&global, args, messages)?,
         Top::Map(MapArgs { what: MapWhat::Check { map, sample, headers } }) => {
             show(&map_check(&map, sample.as_deref(), headers.as_deref())?, render::map_checked);

@@ -3,6 +3,7 @@
 pub mod access;
 pub mod benchmark;
 pub mod broker;
+pub mod campaign;
 pub mod cli;
 pub mod demo;
 pub mod dialect;

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use views::{DeadLetterFilter, EffectFilter, GroupBy, ReportQuery};
 
 use crate::broker;
+use crate::campaign::{self, CampaignOp};
 use crate::dialect::{self, Code, Origin, Parsed};
 use crate::error::{Failure, Kind};
 use crate::identity::{self, IdentityOp};
@@ -75,6 +76,7 @@ pub enum Op {
         name: String,
     },
     Identity(IdentityOp),
+    Campaign(CampaignOp),
     BrokerConnect {
         name: String,
         settings: broker::Settings,
@@ -258,6 +260,7 @@ pub fn run(node: &Node, op: Op) -> Result<Value, Failure> {
             Ok(json!({ "disconnected": name }))
         }
         Op::Identity(op) => identity::run(node, op),
+        Op::Campaign(op) => campaign::run(node, op),
         Op::BrokerConnect { name, settings } => broker::connect(node, &name, settings),
         Op::BrokerList => broker::list(node),
         Op::BrokerDisconnect { name } => broker::disconnect(node, &name),

@@ -273,6 +273,14 @@ impl Reader {
         self.row("FROM clocks WHERE timeline = ?", [timeline.0])
     }
 
+    pub(crate) fn db(&self) -> &Connection {
+        &self.db
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// As [`crate::Views::dump`].
     pub fn dump(&self) -> Result<String> {
         dump::to_text(&self.db, &self.path)

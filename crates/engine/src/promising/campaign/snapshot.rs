@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use model::{EntityId, HoldId, Quantity, Take, Time};
+use model::{EntityId, EntityKind, HoldId, PartitionId, Quantity, Take, Time};
 
 use crate::promising::{StockAt, Supplies};
 use crate::supply::{CatalogueItem, Held, Ledger, Resource, Stock};
@@ -21,6 +21,9 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// The name of the item that stands for whatever else is sent.
+    pub const PARCELS: &'static str = "\u{1}parcels";
+
     pub fn of(supplies: &Supplies<'_>, now: Time) -> Self {
         let items = supplies.items.iter().map(|(name, item)| ((*name).to_owned(), (*item).clone()));
         let stocks = supplies.stocks.iter().map(|((item, place), at)| {
@@ -65,6 +68,24 @@ impl Snapshot {
 
     pub fn resource(&self, name: &str) -> Option<&Resource> {
         self.resources.get(name).map(|(_, resource)| resource)
+    }
+
+    /// Adds an item of which there is enough at every place, so that parcels with other things in them can be counted
+    /// against capacity: see [`Self::PARCELS`].
+    pub fn with_parcels(mut self, places: impl IntoIterator<Item = String>) -> Self {
+        let name = Self::PARCELS.to_owned();
+        let item = model::Item { item_id: name.clone(), stocked: true, ..model::Item::default() };
+        let known = CatalogueItem { name: name.clone(), item: Some(item), ..CatalogueItem::default() };
+        self.items.insert(name.clone(), known);
+        for (n, place) in places.into_iter().enumerate() {
+            // No entity has such a number; nothing is ever asked of it.
+            let id =
+                EntityId { number: u64::MAX - n as u64, kind: EntityKind::Stock, partition: PartitionId(0) };
+            let stock =
+                Stock { item: name.clone(), place: place.clone(), on_hand: ENDLESS, ..Stock::new(id) };
+            self.stocks.insert((name.clone(), place), (id, stock));
+        }
+        self
     }
 
     /// The same without an end to anything: nobody else takes anything, nothing is out of work. What can be made is
