@@ -424,6 +424,7 @@ impl Decision<'_> {
             }
             Command::CreateSource { .. }
             | Command::RevokeSource { .. }
+            | Command::AllowSource { .. }
             | Command::SwitchEffects { .. }
             | Command::StartImport { .. }
             | Command::FinishImport { .. }
@@ -494,6 +495,15 @@ fn decide_workspace(workspace: &Workspace, command: &Command, now: Time) -> Vec<
         Command::RevokeSource { source } => match workspace.sources.get(source) {
             Some(known) if known.revoked_at.is_none() => {
                 Fact::SourceRevoked { source: source.clone(), at: now }
+            }
+            _ => return vec![Outcome::Ignored { reason: format!("no source {source} has a valid key") }],
+        },
+        Command::AllowSource { source, promises } => match workspace.sources.get(source) {
+            Some(known) if known.revoked_at.is_none() => {
+                if known.promises == *promises {
+                    return Vec::new();
+                }
+                Fact::SourceAllowed { source: source.clone(), promises: *promises, at: now }
             }
             _ => return vec![Outcome::Ignored { reason: format!("no source {source} has a valid key") }],
         },

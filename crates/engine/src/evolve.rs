@@ -303,6 +303,7 @@ fn apply_fact(customer: &mut Customer, fact: &Fact, timeline: TimelineId) {
         | Fact::Supply(_)
         | Fact::SourceCreated { .. }
         | Fact::SourceRevoked { .. }
+        | Fact::SourceAllowed { .. }
         | Fact::WebhookConnected { .. }
         | Fact::WebhookDisconnected { .. }
         | Fact::BrokerConnected { .. }
@@ -432,12 +433,17 @@ fn begin(customer: &mut Customer, terms: &PromiseTerms, status: PromiseStatus, t
 fn evolve_workspace(workspace: &mut Workspace, fact: &Fact) {
     match fact {
         Fact::SourceCreated { source, key_hash, at } => {
-            let new = Source { key_hash: *key_hash, created_at: *at, revoked_at: None };
+            let new = Source { key_hash: *key_hash, created_at: *at, revoked_at: None, promises: false };
             workspace.sources.insert(source.clone(), new);
         }
         Fact::SourceRevoked { source, at } => {
             if let Some(source) = workspace.sources.get_mut(source) {
                 source.revoked_at = Some(*at);
+            }
+        }
+        Fact::SourceAllowed { source, promises, .. } => {
+            if let Some(source) = workspace.sources.get_mut(source) {
+                source.promises = *promises;
             }
         }
         Fact::WebhookConnected { name, map, secret, at } => {

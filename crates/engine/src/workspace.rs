@@ -42,6 +42,8 @@ pub struct Source {
     pub key_hash: [u8; 32],
     pub created_at: Time,
     pub revoked_at: Option<Time>,
+    /// Whether its key may ask for promises, hold and confirm them.
+    pub promises: bool,
 }
 
 /// A system whose webhooks are taken.

@@ -16,6 +16,8 @@ use crate::identity::{Asked, IdentityArgs};
 use crate::import::csv_map::Map;
 use crate::import_cmd::{self, Input};
 use crate::ops::{EventFilter, Op};
+use crate::promising::command::{self as promises, PromiseArgs};
+use crate::supply::{self, SupplyArgs};
 use crate::webhook;
 use crate::{benchmark, demo, maintenance, plan, render, serve};
 
@@ -54,6 +56,8 @@ pub enum Top {
     Webhooks(WebhooksArgs),
     Identity(IdentityArgs),
     Campaign(CampaignArgs),
+    Promise(PromiseArgs),
+    Supply(SupplyArgs),
     Brokers(BrokersArgs),
     Map(MapArgs),
     Plan(plan::cmd::PlanArgs),
@@ -205,9 +209,15 @@ pub struct KeysArgs {
 
 #[derive(Subcommand)]
 enum KeysWhat {
-    Create { name: String },
+    Create {
+        name: String,
+        #[arg(long)]
+        promises: bool,
+    },
     List,
-    Revoke { name: String },
+    Revoke {
+        name: String,
+    },
 }
 
 #[derive(Args)]
@@ -465,8 +475,8 @@ fn run(cli: Cli, messages: &Messages) -> Result<ExitCode, Failure> {
             }
         },
         Top::Keys(KeysArgs { what }) => match what {
-            KeysWhat::Create { name } => {
-                show(&open(true)?.run(Op::KeyCreate { name })?, render::key_created);
+            KeysWhat::Create { name, promises } => {
+                show(&open(true)?.run(Op::KeyCreate { name, promises })?, render::key_created);
             }
             KeysWhat::List => show(&open(false)?.run(Op::KeyList)?, render::keys),
             KeysWhat::Revoke { name } => {
@@ -489,6 +499,8 @@ fn run(cli: Cli, messages: &Messages) -> Result<ExitCode, Failure> {
             Asked::Answered(answer, render) => show(&answer, render),
         },
         Top::Campaign(args) => return campaign::run_command(&global, args, messages),
+        Top::Promise(args) => promises::run(&global, args, messages)?,
+        Top::Supply(args) => show(&open(false)?.run(args.op())?, supply::render),
         Top::Brokers(args) => brokers::run(&global, args, messages)?,
         Top::Map(MapArgs { what: MapWhat::Check { map, sample, headers } }) => {
             show(&map_check(&map, sample.as_deref(), headers.as_deref())?, render::map_checked);

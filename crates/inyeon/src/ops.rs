@@ -18,6 +18,8 @@ use crate::identity::{self, IdentityOp};
 use crate::import::csv_map::Map;
 use crate::plan::gate::{Admitted, Door, Named, admit};
 use crate::plan::{self, Document};
+use crate::promising::{self, op::PromiseOp};
+use crate::supply::{self, SupplyOp};
 use crate::told::outcome_json;
 use crate::{replay, webhook};
 
@@ -60,6 +62,9 @@ pub enum Op {
     },
     KeyCreate {
         name: String,
+        /// Whether it may ask for promises, hold and confirm them.
+        #[serde(default)]
+        promises: bool,
     },
     KeyList,
     KeyRevoke {
@@ -77,6 +82,8 @@ pub enum Op {
     },
     Identity(IdentityOp),
     Campaign(CampaignOp),
+    Promise(PromiseOp),
+    Supply(SupplyOp),
     BrokerConnect {
         name: String,
         settings: broker::Settings,
@@ -244,7 +251,7 @@ pub fn run(node: &Node, op: Op) -> Result<Value, Failure> {
         }
         Op::DeadLetters { limit, replayed } => dead_letters(node, limit, replayed),
         Op::DeadLetterReplay { seqs } => replay_dead_letters(node, &seqs),
-        Op::KeyCreate { name } => create_key(node, &name),
+        Op::KeyCreate { name, promises } => create_key(node, &name, promises),
         Op::KeyList => Ok(json!(node.reader()?.sources()?)),
         Op::KeyRevoke { name } => {
             let outcomes =
@@ -261,6 +268,8 @@ pub fn run(node: &Node, op: Op) -> Result<Value, Failure> {
         }
         Op::Identity(op) => identity::run(node, op),
         Op::Campaign(op) => campaign::run(node, op),
+        Op::Promise(op) => promising::op::run(node, op),
+        Op::Supply(op) => supply::run(node, op),
         Op::BrokerConnect { name, settings } => broker::connect(node, &name, settings),
         Op::BrokerList => broker::list(node),
         Op::BrokerDisconnect { name } => broker::disconnect(node, &name),
@@ -586,7 +595,7 @@ fn replay_dead_letters(node: &Node, seqs: &[u64]) -> Result<Value, Failure> {
     Ok(json!({ "replayed": replayed, "still_refused": still_refused }))
 }
 
-fn create_key(node: &Node, name: &str) -> Result<Value, Failure> {
+fn create_key(node: &Node, name: &str, promises: bool) -> Result<Value, Failure> {
     if name.is_empty() || name.len() > 64 || name.contains(':') {
         return Err(Failure::new(Kind::Usage, "bad-key-name").with("name", name));
     }
@@ -594,8 +603,12 @@ fn create_key(node: &Node, name: &str) -> Result<Value, Failure> {
     let command =
         Command::CreateSource { source: name.to_owned(), key_hash: crate::keys::hash_write_key(&key) };
     refused(&node.command(EntityId::workspace(), command)?, Kind::Conflict)?;
+    if promises {
+        let command = Command::AllowSource { source: name.to_owned(), promises };
+        refused(&node.command(EntityId::workspace(), command)?, Kind::Conflict)?;
+    }
     node.drain()?;
-    Ok(json!({ "name": name, "write_key": key }))
+    Ok(json!({ "name": name, "write_key": key, "promises": promises }))
 }
 
 fn connect_webhook(node: &Node, name: String, map: String, secret: Option<String>) -> Result<Value, Failure> {

@@ -479,10 +479,14 @@ pub fn key_created(answer: &Value, messages: &Messages) -> String {
 }
 
 pub fn keys(rows: &Value, messages: &Messages) -> String {
-    let head = heads(messages, &["source", "created", "revoked"]);
+    let head = heads(messages, &["source", "promises", "created", "revoked"]);
     let rows: Vec<Vec<String>> = array(rows)
         .iter()
-        .map(|row| vec![plain(&row["source"]), or_dash(&row["created_at"]), or_dash(&row["revoked_at"])])
+        .map(|row| {
+            let promises = if row["promises"] == true { "✓" } else { "-" };
+            let dates = [&row["created_at"], &row["revoked_at"]].map(or_dash);
+            [plain(&row["source"]), promises.to_owned()].into_iter().chain(dates).collect()
+        })
         .collect();
     table(&head, &rows)
 }

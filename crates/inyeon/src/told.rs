@@ -41,7 +41,9 @@ fn fact_detail(fact: &Fact) -> String {
         | Fact::PromiseCorrected { promise_id, .. }
         | Fact::PromiseExpired { promise_id, .. } => promise_id.clone(),
         Fact::ProfileMerged { into, .. } => into.to_string(),
-        Fact::SourceCreated { source, .. } | Fact::SourceRevoked { source, .. } => source.clone(),
+        Fact::SourceCreated { source, .. }
+        | Fact::SourceRevoked { source, .. }
+        | Fact::SourceAllowed { source, .. } => source.clone(),
         Fact::ImportStarted { name, .. }
         | Fact::WebhookConnected { name, .. }
         | Fact::WebhookDisconnected { name, .. }

@@ -37,6 +37,8 @@ mod operations;
 mod overload;
 #[path = "server/plan.rs"]
 mod plan;
+#[path = "server/promises.rs"]
+mod promises;
 #[path = "server/support.rs"]
 mod support;
 #[path = "server/sync.rs"]

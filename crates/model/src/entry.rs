@@ -218,6 +218,12 @@ pub enum Command {
         quote_id: String,
     },
     Supply(SupplyCommand),
+    /// What a source's key is good for besides sending.
+    AllowSource {
+        source: String,
+        /// Asking for promises, holding and confirming them.
+        promises: bool,
+    },
     /// Keep a campaign with its verdict and what is set aside for it.
     PlanCampaign(Box<CampaignPlan>),
     EndCampaign {

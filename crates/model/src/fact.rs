@@ -228,6 +228,12 @@ pub enum Fact {
     },
     Quote(QuoteFact),
     Supply(SupplyFact),
+    /// What a source's key is good for besides sending.
+    SourceAllowed {
+        source: String,
+        promises: bool,
+        at: Time,
+    },
     /// A campaign stands in the calendar, with what is set aside for it; the latest word about it holds.
     CampaignPlanned {
         plan: Box<CampaignPlan>,
@@ -282,6 +288,7 @@ impl Fact {
             Fact::DeadLetterReplayed { .. } => "dead_letter.replayed",
             Fact::Quote(fact) => fact.name(),
             Fact::Supply(fact) => fact.name(),
+            Fact::SourceAllowed { .. } => "source.allowed",
             Fact::CampaignPlanned { .. } => "campaign.planned",
             Fact::CampaignEnded { .. } => "campaign.ended",
         }

@@ -2,11 +2,10 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A three-letter ISO 4217 code.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "[u8; 3]")]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Currency([u8; 3]);
 
 impl TryFrom<[u8; 3]> for Currency {
@@ -44,6 +43,24 @@ impl Currency {
     }
 }
 
+/// In text formats its code; in compact ones its three bytes.
+impl Serialize for Currency {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        if to.is_human_readable() { to.serialize_str(self.code()) } else { self.0.serialize(to) }
+    }
+}
+
+impl<'de> Deserialize<'de> for Currency {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        use serde::de::Error;
+        if from.is_human_readable() {
+            let code = String::deserialize(from)?;
+            return Currency::new(&code).ok_or_else(|| Error::custom("a currency is three ASCII capitals"));
+        }
+        <[u8; 3]>::deserialize(from)?.try_into().map_err(Error::custom)
+    }
+}
+
 impl fmt::Debug for Currency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.code())
@@ -51,10 +68,63 @@ impl fmt::Debug for Currency {
 }
 
 /// An amount in the currency's minor unit (cents, won, fils).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Money {
     pub minor: i64,
     pub currency: Currency,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Compact {
+    minor: i64,
+    currency: Currency,
+}
+
+#[derive(Serialize)]
+struct Text {
+    amount: String,
+    currency: Currency,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    amount: Decimal,
+    currency: Currency,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Decimal {
+    Number(f64),
+    Text(String),
+}
+
+/// In text formats a decimal (`{amount: "12.50", currency: "EUR"}`); in compact ones the minor unit.
+impl Serialize for Money {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let Money { minor, currency } = *self;
+        if to.is_human_readable() {
+            Text { amount: self.decimal(), currency }.serialize(to)
+        } else {
+            Compact { minor, currency }.serialize(to)
+        }
+    }
+}
+
+/// Reads in text formats a number as well as a decimal in a text.
+impl<'de> Deserialize<'de> for Money {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        if !from.is_human_readable() {
+            return Compact::deserialize(from).map(|Compact { minor, currency }| Money { minor, currency });
+        }
+        let Written { amount, currency } = Written::deserialize(from)?;
+        let text = match amount {
+            Decimal::Number(number) => number.to_string(),
+            Decimal::Text(text) => text,
+        };
+        Money::parse(&text, currency).map_err(serde::de::Error::custom)
+    }
 }
 
 /// Why a text is not an amount.
@@ -96,18 +166,24 @@ impl Money {
             .ok_or(MoneyError::TooLarge)?;
         Ok(Money { minor: if negative { -minor } else { minor }, currency })
     }
+
+    /// The amount alone, as [`Self::parse`] reads it.
+    pub fn decimal(&self) -> String {
+        let exponent = self.currency.exponent() as usize;
+        let unit = 10_u64.pow(exponent as u32);
+        let (sign, size) = (if self.minor < 0 { "-" } else { "" }, self.minor.unsigned_abs());
+        let whole = size / unit;
+        if exponent == 0 {
+            format!("{sign}{whole}")
+        } else {
+            format!("{sign}{whole}.{:0exponent$}", size % unit)
+        }
+    }
 }
 
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let exponent = self.currency.exponent() as usize;
-        let unit = 10_u64.pow(exponent as u32);
-        let (sign, size) = (if self.minor < 0 { "-" } else { "" }, self.minor.unsigned_abs());
-        write!(f, "{} {sign}{}", self.currency.code(), size / unit)?;
-        if exponent > 0 {
-            write!(f, ".{:0exponent$}", size % unit)?;
-        }
-        Ok(())
+        write!(f, "{} {}", self.currency.code(), self.decimal())
     }
 }
 
@@ -134,5 +210,19 @@ mod tests {
         check("99999999999999999999", "USD", Err(MoneyError::TooLarge));
         assert_eq!(Money { minor: -1205, currency: Currency::new("USD").unwrap() }.to_string(), "USD -12.05");
         assert_eq!(Currency::new("usd"), None);
+    }
+
+    #[test]
+    fn text_formats_show_decimals_and_compact_ones_the_minor_unit() {
+        let money = Money { minor: -1_250, currency: Currency::new("EUR").unwrap() };
+        let json = serde_json::to_string(&money).unwrap();
+        assert_eq!(json, r#"{"amount":"-12.50","currency":"EUR"}"#);
+        assert_eq!(serde_json::from_str::<Money>(&json).unwrap(), money);
+        let number: Money = serde_json::from_str(r#"{"amount":-12.5,"currency":"EUR"}"#).unwrap();
+        assert_eq!(number, money);
+        assert!(serde_json::from_str::<Money>(r#"{"amount":"1.5","currency":"KRW"}"#).is_err());
+        let compact = postcard::to_allocvec(&money).unwrap();
+        assert_eq!(compact, postcard::to_allocvec(&(-1_250_i64, *b"EUR")).unwrap());
+        assert_eq!(postcard::from_bytes(&compact), Ok(money));
     }
 }

@@ -9,6 +9,7 @@
 mod followers;
 mod partition;
 
+use std::collections::VecDeque;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -98,6 +99,8 @@ enum Request {
     Publish(Box<engine::Reference>),
     Ask(Box<dyn FnOnce(&mut Fold) + Send>),
     Act(Act),
+    /// Once the input with this intake sequence has counted.
+    After(u64, Box<Request>),
     Settle {
         entity: EntityId,
         key: String,
@@ -225,6 +228,7 @@ impl Node {
             checkpoint_wanted: Vec::new(),
             checkpoint_waiting: Vec::new(),
             draining: Vec::new(),
+            waiting: VecDeque::new(),
         };
         partition.recover(&layout)?;
         partition.count();
@@ -439,6 +443,29 @@ impl Node {
         let (answer, answered) = bounded(1);
         self.act(act, move |done| drop(answer.send(done)))?;
         answered.recv().map_err(|_| NodeError::Closing)
+    }
+
+    /// [`Self::act`], once every input has counted that was durable when this was called: what was acknowledged before
+    /// is seen by it.
+    pub fn act_on_all<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&mut Fold, Time) -> Result<T, FoldError> + Send + 'static,
+        answer: impl FnOnce(T) + Send + 'static,
+    ) -> Result<(), NodeError> {
+        let act: Act = Box::new(move |fold, now| {
+            let done = act(fold, now)?;
+            Ok(Box::new(move || answer(done)))
+        });
+        self.after_all(Request::Act(act))
+    }
+
+    /// [`Self::ask_then`], once every input has counted that was durable when this was called.
+    pub fn ask_of_all(&self, question: impl FnOnce(&mut Fold) + Send + 'static) -> Result<(), NodeError> {
+        self.after_all(Request::Ask(Box::new(question)))
+    }
+
+    fn after_all(&self, request: Request) -> Result<(), NodeError> {
+        self.send(Request::After(self.intake_durable.seq(), Box::new(request)))
     }
 
     /// [`Self::ask`] without waiting: `answer` is called on the fold's own thread.

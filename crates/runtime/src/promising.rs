@@ -29,6 +29,8 @@ pub enum Quoted {
     Known { record: Box<QuoteRecord>, binding: Vec<Binding> },
     /// Nothing can be promised, for these reasons.
     Infeasible(Box<Answer>),
+    /// The id is that of somebody else's quote, or of a promise that was no quote.
+    IdTaken,
 }
 
 /// Why a quote was not confirmed.
@@ -49,15 +51,26 @@ pub enum NotConfirmed {
 impl Fold {
     /// Holds what a request needs, or says why it cannot be.
     pub fn quote(&mut self, request: &QuoteRequest, now: Time) -> Result<Quoted, FoldError> {
-        if let Some(record) = self.quote_record(request.customer, &request.quote_id)? {
+        // Asked for again it may be kept in a history that has since come together with others.
+        let owner = self.owner_of_quote(&request.quote_id)?;
+        let customer = self.head(request.customer)?;
+        if let Some(owner) = owner
+            && self.head(owner)? != customer
+        {
+            return Ok(Quoted::IdTaken);
+        }
+        if let Some(record) = self.quote_record(owner.unwrap_or(customer), &request.quote_id)? {
             return Ok(Quoted::Known { record: Box::new(record), binding: Vec::new() });
+        }
+        if owner.is_some() {
+            return Ok(Quoted::IdTaken);
         }
         let answer = self.inquire(&request.inquiry, now)?;
         let Some(offer) = answer.offer else { return Ok(Quoted::Infeasible(Box::new(answer))) };
         let quote = self.quote_of(request, offer, &answer.binding, now);
-        self.command(request.customer, &Command::Quote(Box::new(quote)), now)?;
+        self.command(customer, &Command::Quote(Box::new(quote)), now)?;
         self.deliver_now()?;
-        match self.quote_record(request.customer, &request.quote_id)? {
+        match self.quote_record(customer, &request.quote_id)? {
             Some(record) => Ok(Quoted::Known { record: Box::new(record), binding: answer.binding }),
             // Erased at this moment.
             None => {
@@ -145,6 +158,14 @@ impl Fold {
         self.command(owner, &Command::ReleaseQuote { quote_id: quote_id.to_owned() }, now)?;
         self.deliver_now()?;
         self.quote_record(owner, quote_id)
+    }
+
+    /// A quote by its id, whoever it is for.
+    pub fn find_quote(&mut self, quote_id: &str) -> Result<Option<QuoteRecord>, FoldError> {
+        match self.owner_of_quote(quote_id)? {
+            Some(owner) => self.quote_record(owner, quote_id),
+            None => Ok(None),
+        }
     }
 
     fn owner_of_quote(&mut self, quote_id: &str) -> Result<Option<EntityId>, FoldError> {

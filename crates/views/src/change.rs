@@ -3,6 +3,7 @@
 use model::{EffectKey, EffectKind, EntityId, Fact, SkipReason, Time, TimelineId, ViolationBody};
 use serde::Serialize;
 
+use crate::supply::SupplyRow;
 use crate::wire::{self, Named, named};
 
 /// One thing to show. Each comes with the journal sequence at which it counted.
@@ -15,6 +16,7 @@ pub enum Change {
     },
     /// A profile as it now is, in place of whatever was known of it.
     Profile(Box<ProfileRow>),
+    Supply(SupplyRow),
     /// An input that could not be taken.
     DeadLetter {
         /// Its intake sequence.
@@ -55,6 +57,7 @@ impl Change {
             Change::Fact { fact, .. } if is_common(fact) => EntityId::workspace(),
             Change::Fact { entity, .. } | Change::Erased { entity } => *entity,
             Change::Profile(row) => row.entity,
+            Change::Supply(row) => row.entity(),
             Change::Effect(effect) => effect.entity,
             Change::DeadLetter { .. }
             | Change::Skipped { .. }
@@ -70,6 +73,7 @@ fn is_common(fact: &Fact) -> bool {
         fact,
         Fact::SourceCreated { .. }
             | Fact::SourceRevoked { .. }
+            | Fact::SourceAllowed { .. }
             | Fact::WebhookConnected { .. }
             | Fact::WebhookDisconnected { .. }
             | Fact::BrokerConnected { .. }

@@ -58,6 +58,7 @@ impl<'c> Fold<'c> {
         match change {
             Change::Fact { entity, timeline, fact } => self.fact(place, *entity, *timeline, fact),
             Change::Profile(row) => self.profile(row),
+            Change::Supply(row) => self.supply(row),
             Change::DeadLetter { seq, source, code, place, reason, received_at } => {
                 self.dead_letter(*seq, Some(source), code, Some(place), reason, Some(received_at.0))
             }
@@ -79,7 +80,7 @@ impl<'c> Fold<'c> {
         }
     }
 
-    fn run(&self, sql: &str, params: impl Params) -> Result<()> {
+    pub(crate) fn run(&self, sql: &str, params: impl Params) -> Result<()> {
         self.count(sql, params).map(drop)
     }
 
@@ -192,6 +193,7 @@ impl<'c> Fold<'c> {
             Fact::ProfileErased { at: _ } => self.erase(entity),
             Fact::SourceCreated { .. }
             | Fact::SourceRevoked { .. }
+            | Fact::SourceAllowed { .. }
             | Fact::WebhookConnected { .. }
             | Fact::WebhookDisconnected { .. }
             | Fact::BrokerConnected { .. }
@@ -688,11 +690,14 @@ impl Fold<'_> {
     fn workspace_fact(&self, fact: &Fact) -> Result<()> {
         match fact {
             Fact::SourceCreated { source, key_hash, at } => self.run(
-                "INSERT OR REPLACE INTO sources VALUES (?, ?, ?, NULL)",
+                "INSERT OR REPLACE INTO sources VALUES (?, ?, ?, NULL, 0)",
                 params![source, key_hash, at.0],
             ),
             Fact::SourceRevoked { source, at } => {
                 self.run("UPDATE sources SET revoked_at = ? WHERE source = ?", params![at.0, source])
+            }
+            Fact::SourceAllowed { source, promises, at: _ } => {
+                self.run("UPDATE sources SET promises = ? WHERE source = ?", params![promises, source])
             }
             Fact::EffectsSwitched { on, at, reason } => self.run(
                 "INSERT OR REPLACE INTO settings VALUES ('effects', ?, ?, ?)",

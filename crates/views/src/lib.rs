@@ -18,6 +18,7 @@ mod reader;
 mod report;
 mod rows;
 mod schema;
+mod supply;
 mod wire;
 mod writer;
 
@@ -30,4 +31,5 @@ pub use rows::{
     ClockRow, DeadLetterRow, EffectRow, EffectsSwitch, HistoryRow, ImportRow, OrderLineRow, OrderRow,
     PaymentRow, PromiseRow, ReviewRow, RevisionRow, SourceRow, TargetRow, ViolationRow,
 };
+pub use supply::{ItemRow, ResourceRow, StockRow, SupplyRow};
 pub use writer::{Begin, Opened, Views, Why};

@@ -286,7 +286,7 @@ impl Reader {
         dump::to_text(&self.db, &self.path)
     }
 
-    fn rows<T: FromColumns>(&self, from: &str, params: impl Params) -> Result<Vec<T>> {
+    pub(crate) fn rows<T: FromColumns>(&self, from: &str, params: impl Params) -> Result<Vec<T>> {
         let read = || {
             let mut statement = self.db.prepare_cached(&format!("SELECT {} {from}", T::COLUMNS))?;
             let rows = statement.query_map(params, T::from_row)?;
@@ -305,7 +305,7 @@ pub(crate) fn position(db: &Connection) -> rusqlite::Result<u64> {
 }
 
 /// A `LIMIT`; a negative one is none.
-fn at_most(limit: Option<usize>) -> i64 {
+pub(crate) fn at_most(limit: Option<usize>) -> i64 {
     limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX))
 }
 

@@ -73,14 +73,14 @@ impl<'a, 'b> Columns<'a, 'b> {
     }
 
     /// Two columns: minor units and currency.
-    fn money_opt(&mut self) -> Result<Option<Money>> {
+    pub(crate) fn money_opt(&mut self) -> Result<Option<Money>> {
         let (minor, code): (Option<i64>, Option<String>) = (self.take()?, self.take()?);
         let Some((minor, code)) = minor.zip(code) else { return Ok(None) };
         let currency = Currency::new(&code).ok_or_else(|| self.refuse("not a currency"))?;
         Ok(Some(Money { minor, currency }))
     }
 
-    fn texts(&mut self) -> Result<Vec<String>> {
+    pub(crate) fn texts(&mut self) -> Result<Vec<String>> {
         let json: String = self.take()?;
         serde_json::from_str(&json).map_err(|_| self.refuse("not a list of texts"))
     }
@@ -570,10 +570,12 @@ pub struct SourceRow {
     pub created_at: Time,
     #[serde(serialize_with = "wire::time_opt")]
     pub revoked_at: Option<Time>,
+    /// Whether its key may ask for promises, hold and confirm them.
+    pub promises: bool,
 }
 
 impl FromColumns for SourceRow {
-    const COLUMNS: &'static str = "source, key_hash, created_at, revoked_at";
+    const COLUMNS: &'static str = "source, key_hash, created_at, revoked_at, promises";
 
     fn read(row: &mut Columns<'_, '_>) -> Result<Self> {
         Ok(SourceRow {
@@ -581,6 +583,7 @@ impl FromColumns for SourceRow {
             key_hash: row.take()?,
             created_at: row.time()?,
             revoked_at: row.time_opt()?,
+            promises: row.take()?,
         })
     }
 }

@@ -1,7 +1,7 @@
 //! The tables. A change of them is a new [`VERSION`]: the file is dropped and folded again, never migrated.
 
 /// Kept in the file as `PRAGMA user_version`.
-pub(crate) const VERSION: i64 = 4;
+pub(crate) const VERSION: i64 = 5;
 
 /// A table, the columns that order it, and whether its rows belong to an entity.
 pub(crate) struct Table {
@@ -19,7 +19,7 @@ const fn common(name: &'static str, key: &'static str) -> Table {
 }
 
 /// Every table that holds something to show.
-pub(crate) const TABLES: [Table; 15] = [
+pub(crate) const TABLES: [Table; 18] = [
     owned("profiles", "entity"),
     owned("orders", "entity, order_id"),
     owned("order_lines", "entity, order_id, line"),
@@ -29,6 +29,9 @@ pub(crate) const TABLES: [Table; 15] = [
     owned("promise_revisions", "entity, promise_id, version"),
     owned("promise_history", "entity, seq, ordinal"),
     owned("effects", "entity, key"),
+    owned("items", "entity"),
+    owned("stock", "entity"),
+    owned("resources", "entity"),
     common("dead_letters", "seq"),
     common("violations", "source, event, sender, plan, pointer, rule, blocked"),
     common("sources", "source"),
@@ -219,6 +222,47 @@ CREATE TABLE dead_letters (
     replayed_at INTEGER
 );
 
+CREATE TABLE items (
+    entity BLOB NOT NULL PRIMARY KEY,
+    item_id TEXT NOT NULL,
+    kind TEXT,
+    name TEXT,
+    category TEXT,
+    unit TEXT,
+    price_minor INTEGER,
+    price_currency TEXT,
+    cost_minor INTEGER,
+    cost_currency TEXT,
+    stocked INTEGER NOT NULL,
+    retired INTEGER NOT NULL,
+    places TEXT NOT NULL,           -- a JSON list
+    published_at INTEGER
+) WITHOUT ROWID;
+CREATE INDEX items_by_id ON items (item_id);
+
+-- Quantities are thousandths of a unit.
+CREATE TABLE stock (
+    entity BLOB NOT NULL PRIMARY KEY,
+    item_id TEXT NOT NULL,
+    place TEXT NOT NULL,
+    on_hand INTEGER NOT NULL,
+    quarantined INTEGER NOT NULL,
+    expected INTEGER NOT NULL,
+    next_receipt_at INTEGER,
+    counted_at INTEGER
+) WITHOUT ROWID;
+CREATE INDEX stock_by_item ON stock (item_id, place);
+
+CREATE TABLE resources (
+    entity BLOB NOT NULL PRIMARY KEY,
+    resource TEXT NOT NULL,
+    time_zone TEXT,
+    shifts INTEGER NOT NULL,
+    downtimes INTEGER NOT NULL,
+    calendar_at INTEGER
+) WITHOUT ROWID;
+CREATE INDEX resources_by_name ON resources (resource);
+
 -- Events that broke one rule of the tracking plan at one place, counted.
 CREATE TABLE violations (
     source TEXT NOT NULL,
@@ -239,7 +283,8 @@ CREATE TABLE sources (
     source TEXT NOT NULL PRIMARY KEY,
     key_hash BLOB NOT NULL,
     created_at INTEGER NOT NULL,
-    revoked_at INTEGER
+    revoked_at INTEGER,
+    promises INTEGER NOT NULL       -- whether its key may ask for promises
 ) WITHOUT ROWID;
 
 CREATE TABLE imports (

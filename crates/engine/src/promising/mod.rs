@@ -161,24 +161,93 @@ impl Binding {
         }
     }
 
-    /// Itself, what it is about and when, as a promise keeps its reasons.
+    /// Itself, what it is about and when, as a promise keeps its reasons. Names are escaped, so that
+    /// [`Self::of_reason`] reads it again.
     pub fn reason(&self) -> String {
         let code = self.code();
         match self {
-            Binding::UnknownItem { item_id }
-            | Binding::Retired { item_id }
-            | Binding::NotKept { item_id } => {
-                format!("{code}:{item_id}")
+            Binding::UnknownItem { item_id: name }
+            | Binding::Retired { item_id: name }
+            | Binding::NotKept { item_id: name }
+            | Binding::NoLane { to: name }
+            | Binding::NoCapacity { resource: name }
+            | Binding::Margin { item_id: name } => format!("{code}:{}", escaped(name)),
+            Binding::Stock { item_id, place, from, .. } => {
+                let from = from.map(|from| format!(":{from}")).unwrap_or_default();
+                format!("{code}:{}@{}{from}", escaped(item_id), escaped(place))
             }
-            Binding::NoLane { to } => format!("{code}:{to}"),
-            Binding::Stock { item_id, place, from: Some(from), .. } => {
-                format!("{code}:{item_id}@{place}:{from}")
+            Binding::Reserved { item_id, place, class } => {
+                format!("{code}:{}@{}:{}", escaped(item_id), escaped(place), escaped(class))
             }
-            Binding::Stock { item_id, place, from: None, .. } => format!("{code}:{item_id}@{place}"),
-            Binding::Reserved { item_id, place, class } => format!("{code}:{item_id}@{place}:{class}"),
-            Binding::Capacity { resource, full } => format!("{code}:{resource}:{full}"),
-            Binding::NoCapacity { resource } => format!("{code}:{resource}"),
-            Binding::Margin { item_id } => format!("{code}:{item_id}"),
+            Binding::Capacity { resource, full } => format!("{code}:{}:{full}", escaped(resource)),
         }
+    }
+
+    /// Reads what [`Self::reason`] wrote; how much was available is not in it, and read as nothing.
+    pub fn of_reason(reason: &str) -> Option<Self> {
+        let (code, about) = reason.split_once(':')?;
+        // Times have colons, escaped names have not.
+        let (name, rest) = match about.split_once(':') {
+            Some((name, rest)) => (name, Some(rest)),
+            None => (about, None),
+        };
+        let at_place = || name.split_once('@').map(|(item, place)| (unescaped(item), unescaped(place)));
+        Some(match code {
+            "unknown_item" => Binding::UnknownItem { item_id: unescaped(name) },
+            "retired" => Binding::Retired { item_id: unescaped(name) },
+            "not_kept" => Binding::NotKept { item_id: unescaped(name) },
+            "no_lane" => Binding::NoLane { to: unescaped(name) },
+            "no_capacity" => Binding::NoCapacity { resource: unescaped(name) },
+            "margin" => Binding::Margin { item_id: unescaped(name) },
+            "stock" => {
+                let (item_id, place) = at_place()?;
+                Binding::Stock { item_id, place, available: Quantity::ZERO, from: rest.and_then(Time::parse) }
+            }
+            "reserved" => {
+                let (item_id, place) = at_place()?;
+                Binding::Reserved { item_id, place, class: unescaped(rest?) }
+            }
+            "capacity" => Binding::Capacity { resource: unescaped(name), full: Time::parse(rest?)? },
+            _ => return None,
+        })
+    }
+}
+
+/// The marks that part a reason, and the one that escapes them.
+const MARKS: [(&str, &str); 3] = [("%", "%25"), (":", "%3A"), ("@", "%40")];
+
+fn escaped(name: &str) -> String {
+    MARKS.iter().fold(name.to_owned(), |name, (mark, escape)| name.replace(mark, escape))
+}
+
+fn unescaped(name: &str) -> String {
+    MARKS.iter().rev().fold(name.to_owned(), |name, (mark, escape)| name.replace(escape, mark))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_read_as_they_were_written() {
+        let name = || "T:1@2%3A".to_owned();
+        let at = Time::parse("2026-03-04T09:30:00Z").unwrap();
+        let available = Quantity::ZERO;
+        let all = [
+            Binding::UnknownItem { item_id: name() },
+            Binding::Retired { item_id: name() },
+            Binding::NotKept { item_id: name() },
+            Binding::NoLane { to: String::new() },
+            Binding::Stock { item_id: name(), place: name(), available, from: Some(at) },
+            Binding::Stock { item_id: name(), place: name(), available, from: None },
+            Binding::Reserved { item_id: name(), place: name(), class: name() },
+            Binding::Capacity { resource: name(), full: at },
+            Binding::NoCapacity { resource: name() },
+            Binding::Margin { item_id: name() },
+        ];
+        for binding in all {
+            assert_eq!(Binding::of_reason(&binding.reason()), Some(binding));
+        }
+        assert_eq!(Binding::of_reason("promised:elsewhere"), None);
     }
 }

@@ -13,7 +13,7 @@ use model::{EventKind, Time};
 use runtime::{IntakeError, NodeError};
 
 use super::answers::{BatchTaken, EventRefused, Refusal, SentBatch, SentEvent, Taken};
-use super::{App, refusal};
+use super::{App, Sender, refusal};
 use crate::dialect::segment::{self, BATCH_EVENTS_MAX, BODY_BYTES_MAX, Batch, Outer};
 use crate::dialect::{self, Origin, Parsed, Refused};
 use crate::keys::fresh_id;
@@ -339,6 +339,15 @@ pub(super) fn source_of(
     headers: &HeaderMap,
     in_body: impl FnOnce() -> Option<String>,
 ) -> Option<Arc<str>> {
+    Some(sender_of(app, headers, in_body)?.source)
+}
+
+/// [`source_of`], with what the key is good for.
+pub(super) fn sender_of(
+    app: &App,
+    headers: &HeaderMap,
+    in_body: impl FnOnce() -> Option<String>,
+) -> Option<Sender> {
     let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let (scheme, value) = authorization.and_then(|value| value.split_once(' ')).unwrap_or_default();
     if scheme.eq_ignore_ascii_case("basic") {
@@ -346,18 +355,22 @@ pub(super) fn source_of(
         let decoded = decoded.and_then(|decoded| String::from_utf8(decoded).ok());
         let key = decoded.map(|decoded| decoded.split(':').next().unwrap_or_default().to_owned());
         if let Some(key) = key.filter(|key| !key.is_empty()) {
-            return source_with(app, &key);
+            return sender_with(app, &key);
         }
     }
-    let bearer = scheme.eq_ignore_ascii_case("bearer").then(|| source_with(app, value.trim())).flatten();
-    bearer.or_else(|| source_with(app, &in_body()?))
+    let bearer = scheme.eq_ignore_ascii_case("bearer").then(|| sender_with(app, value.trim())).flatten();
+    bearer.or_else(|| sender_with(app, &in_body()?))
 }
 
 /// The source that a write key belongs to.
 pub(super) fn source_with(app: &App, key: &str) -> Option<Arc<str>> {
+    Some(sender_with(app, key)?.source)
+}
+
+fn sender_with(app: &App, key: &str) -> Option<Sender> {
     let hash = crate::keys::hash_write_key(key);
-    if let Some(source) = app.write_keys.load().get(&hash) {
-        return Some(source.clone());
+    if let Some(sender) = app.write_keys.load().get(&hash) {
+        return Some(sender.clone());
     }
-    (app.trial_key == Some(hash)).then(|| Arc::from("trial"))
+    (app.trial_key == Some(hash)).then(|| Sender { source: Arc::from("trial"), promises: false })
 }

@@ -8,6 +8,7 @@ mod intake;
 mod lanes;
 mod live;
 mod metrics;
+mod promises;
 mod webhooks;
 
 use std::net::SocketAddr;
@@ -41,8 +42,8 @@ pub use control::CONTROL_PATH;
 /// What every handler shares.
 pub struct App {
     pub node: Arc<Node>,
-    /// Source by the hash of its write key; replaced whole when keys change.
-    pub write_keys: ArcSwap<FxHashMap<[u8; 32], Arc<str>>>,
+    /// Who sends, by the hash of their write key; replaced whole when keys change.
+    pub write_keys: ArcSwap<FxHashMap<[u8; 32], Sender>>,
     /// Systems whose webhooks are taken; replaced whole when they change.
     pub hooks: ArcSwap<Hooks>,
     /// What senders may send; replaced whole when it changes.
@@ -61,6 +62,14 @@ pub struct App {
     pub reloading: std::sync::Mutex<()>,
     /// True once the server is to end.
     pub ending: tokio::sync::watch::Sender<bool>,
+}
+
+/// Whoever a write key belongs to.
+#[derive(Clone, Debug)]
+pub struct Sender {
+    pub source: Arc<str>,
+    /// Whether the key may ask for promises, hold and confirm them; any key may send.
+    pub promises: bool,
 }
 
 impl App {
@@ -97,7 +106,8 @@ impl App {
             fold.entity(model::EntityId::workspace()).map(|entity| {
                 let sources = entity.workspace().map(|w| w.sources.clone()).unwrap_or_default();
                 let valid = sources.into_iter().filter(|(_, source)| source.revoked_at.is_none());
-                valid.map(|(name, source)| (source.key_hash, Arc::from(name))).collect()
+                let sender = |name: String, promises| Sender { source: Arc::from(name), promises };
+                valid.map(|(name, source)| (source.key_hash, sender(name, source.promises))).collect()
             })
         })??;
         self.write_keys.store(Arc::new(keys));
@@ -119,6 +129,7 @@ impl App {
     info(title = "Inyeon", description = "Events in; what was taken is durable when it is answered."),
     tags(
         (name = "intake", description = "Segment's HTTP Tracking API"),
+        (name = "promises", description = "What can be promised, held and ordered"),
         (name = "operation", description = "Health, metrics and this document"),
     ),
     components(schemas(
@@ -144,6 +155,10 @@ fn public() -> (Router<Arc<App>>, OpenApiDocument) {
         .routes(routes!(metrics::page))
         .routes(routes!(live::page))
         .routes(routes!(cloudevents::take))
+        .routes(routes!(promises::inquire))
+        .routes(routes!(promises::quote))
+        .routes(routes!(promises::confirm))
+        .routes(routes!(promises::release))
         .routes(large(routes!(webhooks::signed)))
         .routes(large(routes!(webhooks::unsigned)))
         .routes(routes!(document_page));

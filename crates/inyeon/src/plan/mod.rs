@@ -12,7 +12,7 @@ pub mod op;
 mod purpose;
 mod schema;
 mod traffic;
-mod yaml;
+pub(crate) mod yaml;
 
 use std::collections::BTreeMap;
 

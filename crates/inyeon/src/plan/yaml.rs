@@ -24,7 +24,7 @@ const FIRST: [&str; 9] = [
 const WORDS: [&str; 10] = ["true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan"];
 
 /// Writes a value. `comments` stand, by JSON pointer, behind what they are about.
-pub(super) fn write(value: &Value, comments: &BTreeMap<String, String>) -> String {
+pub(crate) fn write(value: &Value, comments: &BTreeMap<String, String>) -> String {
     let mut out = String::new();
     match value {
         Value::Object(members) if !members.is_empty() => object(members, "", 0, comments, &mut out),

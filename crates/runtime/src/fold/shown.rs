@@ -21,12 +21,16 @@ impl Fold {
         }
         for id in touched {
             let person = self.person_profile(id)?;
-            if let Entity::Customer(customer) = self.entity(id)?
-                && customer.erased_at.is_none()
-            {
-                let row = crate::summary::profile_row(customer, person.as_ref());
-                self.changes.push((seq, row));
-            }
+            let row = match self.entity(id)? {
+                Entity::Customer(customer) if customer.erased_at.is_none() => {
+                    Some(crate::summary::profile_row(customer, person.as_ref()))
+                }
+                Entity::Customer(_) | Entity::Workspace(_) => None,
+                Entity::Item(item) => Some(crate::summary::item_row(id, item)),
+                Entity::Stock(stock) => Some(crate::summary::stock_row(stock)),
+                Entity::Resource(resource) => Some(crate::summary::resource_row(resource)),
+            };
+            self.changes.extend(row.map(|row| (seq, row)));
         }
         for timeline in std::mem::take(&mut self.moved) {
             let to = self.clock(timeline);

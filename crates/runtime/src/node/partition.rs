@@ -1,5 +1,6 @@
 //! The thread that owns a partition: folds what is durable, commits, and lets follow what may follow.
 
+use std::collections::VecDeque;
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -48,6 +49,8 @@ pub(super) struct Partition {
     pub(super) checkpoint_waiting: Vec<Sender<()>>,
     /// (intake sequence to reach, whom to tell)
     pub(super) draining: Vec<(u64, Sender<()>)>,
+    /// Requests that wait for the input with an intake sequence; the sequences rise.
+    pub(super) waiting: VecDeque<(u64, Request)>,
 }
 
 impl Partition {
@@ -123,6 +126,12 @@ impl Partition {
             for seq in first..=self.intake_durable.seq().min(first + BATCH_INPUTS - 1) {
                 self.fold.apply(seq)?;
             }
+            while let Some((seq, _)) = self.waiting.front()
+                && *seq <= self.fold.counters().applied_to
+            {
+                let (_, request) = self.waiting.pop_front().expect("looked at above");
+                self.request(request, &mut answers)?;
+            }
             let now = self.fold.before_backlog(self.clock.now())?;
             self.fold.tick(now)?;
             let started =
@@ -187,6 +196,14 @@ impl Partition {
             Request::Command { entity, command, answer } => {
                 let outcomes = self.fold.command(entity, &command, now)?;
                 answers.push(Box::new(move || drop(answer.send(outcomes))));
+            }
+            Request::After(seq, request) => {
+                if seq <= self.fold.counters().applied_to {
+                    return self.request(*request, answers);
+                }
+                // Two callers may come the other way round than they looked; who looked earlier waits a little longer.
+                let last = self.waiting.back().map_or(seq, |(last, _)| seq.max(*last));
+                self.waiting.push_back((last, *request));
             }
             Request::Act(act) => answers.push(act(&mut self.fold, now)?),
             Request::Publish(reference) => self.fold.publish_reference(&reference),
