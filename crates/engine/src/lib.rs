@@ -21,7 +21,7 @@ pub use decide::{Context, Stimulus, decide};
 pub use evolve::{Change, Observed, evolve, tie_breaker};
 pub use payment::Payment;
 pub use reference::{Reference, ReferenceError};
-pub use workspace::{Broker, Import, Outlet, Published, Source, Webhook, Workspace};
+pub use workspace::{Broker, Import, Outlet, PlannedCampaign, Published, Source, Webhook, Workspace};
 
 use std::collections::BTreeMap;
 

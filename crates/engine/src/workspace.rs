@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use model::{Time, TimelineId};
+use model::{CampaignPlan, Time, TimelineId};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -17,6 +17,8 @@ pub struct Workspace {
     pub plan: Option<Published>,
     /// Which identifiers tie people together; the built-in rules where nothing was published.
     pub identity_rules: Option<Published>,
+    /// By their ids; those that ended too.
+    pub campaigns: BTreeMap<String, PlannedCampaign>,
     /// The kill switch: off, no effect starts.
     pub effects_on: bool,
 }
@@ -31,6 +33,7 @@ impl Default for Workspace {
             outlets: BTreeMap::new(),
             plan: None,
             identity_rules: None,
+            campaigns: BTreeMap::new(),
             effects_on: true,
         }
     }
@@ -71,6 +74,14 @@ pub struct Outlet {
     pub connected_at: Time,
     /// Why nothing goes there any more, where it said that it is gone.
     pub disabled: Option<String>,
+}
+
+/// A campaign in the calendar.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct PlannedCampaign {
+    pub plan: CampaignPlan,
+    pub at: Time,
+    pub ended_at: Option<Time>,
 }
 
 /// A text that holds until the next version.

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::access::Access;
 use crate::broker::command::{self as brokers, BrokersArgs};
+use crate::campaign::{self, CampaignArgs};
 use crate::error::{Failure, Kind};
 use crate::i18n::{Lang, Messages};
 use crate::identity::{Asked, IdentityArgs};
@@ -55,6 +56,7 @@ pub enum Top {
     Keys(KeysArgs),
     Webhooks(WebhooksArgs),
     Identity(IdentityArgs),
+    Campaign(CampaignArgs),
     Promise(PromiseArgs),
     Supply(SupplyArgs),
     Order(OrderArgs),
@@ -502,6 +504,7 @@ fn run(cli: Cli, messages: &Messages) -> Result<ExitCode, Failure> {
             Asked::Store(op, render) => show(&open(false)?.run(Op::Identity(op))?, render),
             Asked::Answered(answer, render) => show(&answer, render),
         },
+        Top::Campaign(args) => return campaign::run_command(&global, args, messages),
         Top::Promise(args) => promises::run(&global, args, messages)?,
         Top::Supply(args) => show(&open(false)?.run(args.op())?, supply::render),
         Top::Order(args) => {

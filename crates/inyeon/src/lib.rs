@@ -5,6 +5,7 @@ pub mod at_risk;
 mod bar;
 pub mod benchmark;
 pub mod broker;
+pub mod campaign;
 pub mod cli;
 pub mod delivery;
 pub mod demo;

@@ -12,6 +12,7 @@ use views::{DeadLetterFilter, EffectFilter, GroupBy, ReportQuery};
 
 use crate::at_risk::{self, RiskOp};
 use crate::broker;
+use crate::campaign::{self, CampaignOp};
 use crate::delivery;
 use crate::dialect::{self, Code, Origin, Parsed};
 use crate::error::{Failure, Kind};
@@ -83,6 +84,7 @@ pub enum Op {
         name: String,
     },
     Identity(IdentityOp),
+    Campaign(CampaignOp),
     Promise(PromiseOp),
     Risk(RiskOp),
     Supply(SupplyOp),
@@ -279,6 +281,7 @@ pub fn run(node: &Node, op: Op) -> Result<Value, Failure> {
             Ok(json!({ "disconnected": name }))
         }
         Op::Identity(op) => identity::run(node, op),
+        Op::Campaign(op) => campaign::run(node, op),
         Op::Promise(op) => promising::op::run(node, op),
         Op::Risk(op) => at_risk::run(node, op),
         Op::Supply(op) => supply::run(node, op),

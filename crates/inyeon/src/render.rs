@@ -78,6 +78,22 @@ fn width(text: &str) -> usize {
         .sum()
 }
 
+/// The beginning of a text that stands in so many columns.
+pub(crate) fn cut(text: &str, columns: usize) -> String {
+    if width(text) <= columns {
+        return text.to_owned();
+    }
+    let mut out = String::new();
+    for c in text.chars() {
+        let next = c.to_string();
+        if width(&out) + width(&next) >= columns {
+            break;
+        }
+        out.push(c);
+    }
+    out + "…"
+}
+
 /// Rows under a heading; the columns as wide as their widest cell, numbers to the right.
 pub(crate) fn table(head: &[String], rows: &[Vec<String>]) -> String {
     let columns = head.len();

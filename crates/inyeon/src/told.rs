@@ -87,6 +87,8 @@ fn fact_detail(fact: &Fact) -> String {
         Fact::Quote(fact) => quote_detail(fact),
         Fact::Supply(fact) => supply_detail(fact),
         Fact::Order(fact) => order_detail(fact),
+        Fact::CampaignPlanned { plan, .. } => plan.campaign.clone(),
+        Fact::CampaignEnded { campaign, .. } => campaign.clone(),
         Fact::IdentifiersParted { .. }
         | Fact::IdentifiersJoined { .. }
         | Fact::ProfileErased { .. }

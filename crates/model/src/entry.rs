@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::campaign::CampaignPlan;
 use crate::effect::{Effect, EffectKey, EffectResult};
 use crate::fact::Fact;
 use crate::id::{EntityId, IdentifierHash, KeyId, Position, TimelineId};
@@ -244,6 +245,11 @@ pub enum Command {
     DisableOutlet {
         name: String,
         reason: String,
+    },
+    /// Keep a campaign with its verdict and what is set aside for it.
+    PlanCampaign(Box<CampaignPlan>),
+    EndCampaign {
+        campaign: String,
     },
 }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::campaign::CampaignPlan;
 use crate::id::EntityId;
 use crate::identity::HashedIdentifier;
 use crate::money::Money;
@@ -259,6 +260,16 @@ pub enum Fact {
         reason: String,
         at: Time,
     },
+    /// A campaign stands in the calendar, with what is set aside for it; the latest word about it holds.
+    CampaignPlanned {
+        plan: Box<CampaignPlan>,
+        at: Time,
+    },
+    /// It is over or called off, and nothing is set aside for it any more.
+    CampaignEnded {
+        campaign: String,
+        at: Time,
+    },
 }
 
 impl Fact {
@@ -309,6 +320,8 @@ impl Fact {
             Fact::OutletConnected { .. } => "outlet.connected",
             Fact::OutletDisconnected { .. } => "outlet.disconnected",
             Fact::OutletDisabled { .. } => "outlet.disabled",
+            Fact::CampaignPlanned { .. } => "campaign.planned",
+            Fact::CampaignEnded { .. } => "campaign.ended",
         }
     }
 }

@@ -87,6 +87,8 @@ fn is_common(fact: &Fact) -> bool {
             | Fact::ImportStarted { .. }
             | Fact::ImportFinished { .. }
             | Fact::DeadLetterReplayed { .. }
+            | Fact::CampaignPlanned { .. }
+            | Fact::CampaignEnded { .. }
     )
 }
 

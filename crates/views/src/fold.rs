@@ -189,7 +189,9 @@ impl<'c> Fold<'c> {
             Fact::IdentifiersParted { .. }
             | Fact::IdentifiersJoined { .. }
             | Fact::SignalKept { .. }
-            | Fact::Supply(_) => Ok(()),
+            | Fact::Supply(_)
+            | Fact::CampaignPlanned { .. }
+            | Fact::CampaignEnded { .. } => Ok(()),
             Fact::Quote(QuoteFact::Remedied { remedy, before_the_break, at }) => {
                 self.remedied(place, owner, remedy, *before_the_break, *at)
             }

@@ -9,6 +9,7 @@
 //! [`Change::Clock`].
 
 mod change;
+mod demand;
 mod dump;
 mod error;
 mod fold;
@@ -23,6 +24,7 @@ mod wire;
 mod writer;
 
 pub use change::{Change, EffectChange, EffectState, ProfileRow, PromiseCounts};
+pub use demand::{DemandRow, OrdersRow, Periods};
 pub use error::{Error, Result};
 pub use reader::{DeadLetterFilter, EffectFilter, Reader, ViolationFilter};
 pub use report::{GroupBy, PromiseReport, ReportGroup, ReportQuery, ReportRow};

@@ -303,6 +303,14 @@ impl Reader {
         risk::report(&tx).at(&self.path, DOING)
     }
 
+    pub(crate) fn db(&self) -> &Connection {
+        &self.db
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// As [`crate::Views::dump`].
     pub fn dump(&self) -> Result<String> {
         dump::to_text(&self.db, &self.path)
