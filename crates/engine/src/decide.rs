@@ -281,6 +281,10 @@ impl Decision<'_> {
         let state = self.customer.orders.get(order_id).map_or(OrderState::Placed, |order| order.state);
         if state.may_become(next) {
             self.fact(Fact::OrderMoved { order_id: order_id.to_owned(), state: next, at });
+            if matches!(next, OrderState::Closed | OrderState::Returned) {
+                // What has not left by now will not leave.
+                self.release_commitments(order_id);
+            }
         } else {
             self.ignore(format!("order {order_id} is {} and cannot become {}", state.name(), next.name()));
         }
@@ -339,7 +343,7 @@ impl Decision<'_> {
     ) {
         self.fact(Fact::FulfillmentMoved { order_id: order_id.to_owned(), state, at, fraction, damaged });
         if state.handed_over() {
-            self.use_commitments(order_id, fraction);
+            self.use_commitments(order_id, fraction, at);
         }
         let whole = fraction >= 1.0;
         let order_state = self.customer.orders.get(order_id).map_or(OrderState::Placed, |order| order.state);

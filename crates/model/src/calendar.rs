@@ -51,6 +51,8 @@ pub enum CalendarError {
     SlotMinutes(usize),
     #[error("shift {0}: units are negative")]
     Units(usize),
+    #[error("shift {0}: one of its slots begins when one of an earlier shift does")]
+    SameBeginning(usize),
 }
 
 /// Slots shorter than this would make a search through weeks long.
@@ -59,6 +61,7 @@ const SLOT_MINUTES_MIN: u16 = 5;
 impl Calendar {
     pub fn check(&self) -> Result<(), CalendarError> {
         zone(&self.time_zone)?;
+        let mut begins = std::collections::BTreeSet::new();
         for (at, shift) in self.shifts.iter().enumerate() {
             let mut days = shift.days.clone();
             days.sort_unstable();
@@ -76,6 +79,14 @@ impl Calendar {
             }
             if shift.units < Quantity::ZERO {
                 return Err(CalendarError::Units(at));
+            }
+            // A slot is known by when it begins.
+            let step = shift.slot_minutes.unwrap_or(most).max(1);
+            let starts = (shift.from..shift.to).step_by(usize::from(step));
+            for start in starts.flat_map(|start| shift.days.iter().map(move |day| (*day, start))) {
+                if !begins.insert(start) {
+                    return Err(CalendarError::SameBeginning(at));
+                }
             }
         }
         Ok(())
@@ -181,6 +192,9 @@ mod tests {
         assert_eq!(check(&[1, 1], 540, 720, None), Err(CalendarError::Days(0)));
         assert_eq!(check(&[0], 720, 720, None), Err(CalendarError::Hours(0)));
         assert_eq!(check(&[0], 0, 720, Some(1)), Err(CalendarError::SlotMinutes(0)));
+        let mut twice = calendar("UTC", shift(&[0, 1], 480, 720, None));
+        twice.shifts.push(shift(&[1], 480, 1_080, Some(120)));
+        assert_eq!(twice.check(), Err(CalendarError::SameBeginning(1)));
         assert!(matches!(calendar("Mars", shift(&[0], 0, 60, None)).check(), Err(CalendarError::Zone(_))));
     }
 }

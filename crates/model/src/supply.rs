@@ -419,6 +419,7 @@ pub enum SupplyMail {
     UseCommitment {
         hold: HoldId,
         share: f64,
+        at: Time,
         now: Time,
     },
     /// To the owner.

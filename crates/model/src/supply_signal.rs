@@ -21,6 +21,9 @@ pub struct SupplyEvent {
 /// Names longer than this would be copied into every fact that names them.
 const NAME_MAX: usize = 200;
 const LIST_MAX: usize = 1_000;
+/// Parts of a bundle, of which some may be bundles: a request looks at each.
+const PARTS_MAX: usize = 50;
+const SHIFTS_MAX: usize = 100;
 
 /// Whether a track event of this name says something about supply.
 pub fn is_supply(name: &str) -> bool {
@@ -162,10 +165,10 @@ impl ResourceFields {
                 let shifts = shifts.into_iter().map(ShiftFields::shift).collect::<Result<Vec<_>, _>>()?;
                 let time_zone = self.time_zone.unwrap_or_else(|| "UTC".to_owned());
                 let calendar = Calendar { time_zone, shifts };
-                calendar.check().map_err(|error| wrong("shifts", error.to_string()))?;
-                if calendar.shifts.len() > LIST_MAX {
-                    return Err(wrong("shifts", format!("more than {LIST_MAX}")));
+                if calendar.shifts.len() > SHIFTS_MAX {
+                    return Err(wrong("shifts", format!("more than {SHIFTS_MAX}")));
                 }
+                calendar.check().map_err(|error| wrong("shifts", error.to_string()))?;
                 SupplySignal::CalendarSet(calendar)
             }
             "capacity.slot_set" => {
@@ -308,6 +311,9 @@ impl ItemFields {
         let lists = [self.fits.len(), self.substitutes.len(), self.bundle.len(), self.uses.len()];
         if lists.into_iter().chain([self.made_of.len(), self.made_with.len()]).any(|n| n > LIST_MAX) {
             return Err(SignalError::NotAnObject(format!("a list of more than {LIST_MAX}")));
+        }
+        if self.bundle.len() > PARTS_MAX || self.made_of.len() > PARTS_MAX {
+            return Err(wrong("bundle", format!("more than {PARTS_MAX} parts")));
         }
         let parts = self.bundle.iter().chain(&self.made_of).map(|part| ("bundle", part.quantity));
         let uses = self.uses.iter().chain(&self.made_with).map(|used| ("uses", used.units));

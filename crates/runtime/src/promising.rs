@@ -130,7 +130,13 @@ impl Fold {
             return Ok(Err(NotConfirmed::Unknown));
         };
         if record.stage == QuoteStage::Held {
-            if self.owner_of_order(order_id)?.is_some() {
+            // A shop may tell of the order before it confirms; another quote's it cannot be.
+            let known = self.owner_of_order(order_id)?;
+            let placed = |customer: &engine::Customer| {
+                customer.quotes.values().any(|record| record.order_id.as_deref() == Some(order_id))
+            };
+            if known.is_some_and(|known| known != owner) || self.entity(owner)?.customer().is_some_and(placed)
+            {
                 return Ok(Err(NotConfirmed::OrderTaken));
             }
             let (quote_id, order_id) = (quote_id.to_owned(), order_id.to_owned());

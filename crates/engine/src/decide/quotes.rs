@@ -15,7 +15,7 @@ use model::quote::{Purpose, Remedy};
 use model::supply::{Shortage, SupplyMail};
 use model::{
     CancelledBy, EffectKind, Fact, HoldId, MailBody, OrderState, PromiseStatus, PromiseTerms, Quote,
-    QuoteFact, QuoteStage, Refusal, RiskReason, Time, TimelineId, TimerPurpose,
+    QuoteFact, QuoteStage, Refusal, RiskReason, Take, Time, TimelineId, TimerPurpose,
 };
 
 use super::Decision;
@@ -108,6 +108,10 @@ impl<'a> Decision<'a> {
         }
         if record.quote.expires_at <= now {
             return self.expire_quote(quote_id);
+        }
+        if self.customer.orders.get(order_id).is_some_and(|order| order.cancelled.is_some()) {
+            // The cancellation came first.
+            return self.release_quote(quote_id);
         }
         if let Purpose::Change(change) = &record.quote.purpose
             && !(change.order_id == order_id && self.is_changeable(order_id))
@@ -223,13 +227,16 @@ impl<'a> Decision<'a> {
         self.clear_timers(|purpose| *purpose == TimerPurpose::QuoteExpiry(quote.quote_id.clone()));
         match &quote.purpose {
             Purpose::Order | Purpose::OneAction(_) => {
-                self.fact(Fact::OrderPlaced {
-                    order_id: order_id.to_owned(),
-                    at,
-                    region: quote.region.clone(),
-                    total: quote.total,
-                    lines: quote.lines.clone(),
-                });
+                // A shop that tells of the order before it confirms the quote has placed it.
+                if self.customer.orders.get(order_id).is_none_or(|order| order.placed_at.is_none()) {
+                    self.fact(Fact::OrderPlaced {
+                        order_id: order_id.to_owned(),
+                        at,
+                        region: quote.region.clone(),
+                        total: quote.total,
+                        lines: quote.lines.clone(),
+                    });
+                }
                 self.fact(Fact::OrderMoved {
                     order_id: order_id.to_owned(),
                     state: OrderState::Allocated,
@@ -321,12 +328,21 @@ impl<'a> Decision<'a> {
         }
     }
 
-    /// So much of an order has left: what was committed for it is used.
-    pub(super) fn use_commitments(&mut self, order_id: &str, share: f64) {
+    /// So much of an order left at `at`: what was committed of stock for it is used. The time in its slots is used when
+    /// they are over, whenever goods leave.
+    pub(super) fn use_commitments(&mut self, order_id: &str, share: f64, at: Time) {
         let now = self.context.now;
         let customer = self.customer;
         for record in placed(customer, order_id) {
-            self.each_need(record, |hold, _| SupplyMail::UseCommitment { hold, share, now });
+            for (index, need) in record.quote.needs.iter().enumerate() {
+                if matches!(need.take, Take::Stock { .. }) {
+                    let hold = HoldId { owner: customer.id, number: record.first_hold + index as u64 };
+                    self.forward(
+                        need.of,
+                        MailBody::Supply(SupplyMail::UseCommitment { hold, share, at, now }),
+                    );
+                }
+            }
         }
     }
 

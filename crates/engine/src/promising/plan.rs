@@ -15,7 +15,9 @@ use super::{Answer, Binding, Inquiry, Lane, Offer, OfferLine, Rules, Supplies};
 use crate::supply::Resource;
 
 /// How deep bundles may lie in bundles.
-const BUNDLES_DEEP: usize = 4;
+const BUNDLES_DEEP: usize = 2;
+/// Substitutes that are tried for one request.
+const SUBSTITUTES_TRIED: usize = 32;
 
 /// Answers one request.
 pub fn plan(inquiry: &Inquiry, rules: &Rules, supplies: &Supplies<'_>, now: Time) -> Answer {
@@ -23,6 +25,7 @@ pub fn plan(inquiry: &Inquiry, rules: &Rules, supplies: &Supplies<'_>, now: Time
 }
 
 /// Plans requests one after another: what an earlier one takes is not there for a later one.
+#[derive(Clone)]
 pub struct Planner<'a> {
     rules: &'a Rules,
     supplies: &'a Supplies<'a>,
@@ -128,6 +131,18 @@ impl<'a> Planner<'a> {
         }
     }
 
+    /// Counts it as taken for as long as this request is planned.
+    fn tentatively(&mut self, need: Need) {
+        self.count(&need);
+        self.tentative.push(need);
+    }
+
+    fn roll_back(&mut self, to: usize) {
+        for need in self.tentative.split_off(to) {
+            *self.counted(&need) -= need.take.amount();
+        }
+    }
+
     pub(super) fn offer(
         &mut self,
         inquiry: &Inquiry,
@@ -155,15 +170,20 @@ impl<'a> Planner<'a> {
             return None;
         }
         let stocked: Lines<'a> = stocked.into_iter().collect();
-        let planned = self.deliver(&stocked, inquiry, &asking, binding).and_then(|candidates| {
-            let after = candidates.iter().map(|c| c.parcel.hand_over_by).max().unwrap_or(from);
+        // What serves the customer comes after the goods: they are planned as early as they can be.
+        let wanted = asking.wanted.filter(|_| uses.is_empty());
+        let of_goods = Asking { wanted, zone: asking.zone.clone(), ..asking };
+        let planned = self.deliver(&stocked, inquiry, &of_goods, binding).and_then(|candidates| {
+            self.roll_back(0);
+            for need in candidates.iter().flat_map(|candidate| &candidate.needs) {
+                self.tentatively(need.clone());
+            }
+            let after = candidates.iter().map(|c| c.parcel.due_at).max().unwrap_or(from);
             let services = self.serve(&uses, after, &asking, binding)?;
             Some((candidates, services))
         });
         // It is taken when somebody takes it, not by asking.
-        for need in std::mem::take(&mut self.tentative) {
-            *self.counted(&need) -= need.take.amount();
-        }
+        self.roll_back(0);
         let (candidates, services) = planned?;
         self.put_together(inquiry, candidates, services, &asking, binding)
     }
@@ -224,7 +244,7 @@ impl<'a> Planner<'a> {
         let mut best: Option<Candidate> = None;
         for lane in &lanes {
             let mut in_the_way = Vec::new();
-            match self.from_place(lines, lane, asking, &mut in_the_way) {
+            match self.by_lane(lines, lane, asking, &mut in_the_way) {
                 Some(candidate) if best.as_ref().is_none_or(|best| better(&candidate, best, asking)) => {
                     // What bound the way that is taken is what binds.
                     blocks = in_the_way;
@@ -240,8 +260,18 @@ impl<'a> Planner<'a> {
         for (item, _) in lines.iter().filter(|(item, _)| !kept.contains(item) && !makable(item)) {
             blocks.insert(0, Binding::NotKept { item_id: (*item).to_owned() });
         }
+        let waits = blocks.iter().any(|block| matches!(block, Binding::Stock { .. }));
         binding.extend(blocks);
         match best {
+            // One place would wait for stock that several have together.
+            Some(best) if waits && !inquiry.together => {
+                let split = self.split(lines, &lanes, false, asking);
+                let due = |all: &[Candidate]| all.iter().map(|c| c.parcel.due_at).max();
+                match split {
+                    Some(split) if due(&split) < Some(best.parcel.due_at) => Some(split),
+                    _ => Some(vec![best]),
+                }
+            }
             Some(best) => Some(vec![best]),
             None if inquiry.together => None,
             None => self.split(lines, &lanes, inquiry.partial, asking),
@@ -259,11 +289,9 @@ impl<'a> Planner<'a> {
         let mut of_lane: BTreeMap<usize, Lines<'a>> = BTreeMap::new();
         for (item, quantity) in lines {
             let single = vec![(*item, *quantity)];
-            let ways = lanes.iter().enumerate().filter_map(|(index, lane)| {
-                Some((index, self.from_place(&single, lane, asking, &mut Vec::new())?))
-            });
             let mut best: Option<(usize, Candidate)> = None;
-            for (index, way) in ways {
+            for (index, lane) in lanes.iter().enumerate() {
+                let Some(way) = self.by_lane(&single, lane, asking, &mut Vec::new()) else { continue };
                 if best.as_ref().is_none_or(|(_, best)| better(&way, best, asking)) {
                     best = Some((index, way));
                 }
@@ -281,7 +309,7 @@ impl<'a> Planner<'a> {
                 let there = at.stock.available(asking.until, asking.class, classes, self.now, None) - taken;
                 let some = there.min(wanted);
                 if some.is_positive()
-                    && self.from_place(&vec![(*item, some)], lane, asking, &mut Vec::new()).is_some()
+                    && self.by_lane(&vec![(*item, some)], lane, asking, &mut Vec::new()).is_some()
                 {
                     of_lane.entry(index).or_default().push((item, some));
                     wanted -= some;
@@ -296,19 +324,37 @@ impl<'a> Planner<'a> {
         let asking = &Asking { target: each, zone: asking.zone.clone(), ..*asking };
         let mut candidates = Vec::new();
         for (index, lines) in of_lane {
-            let candidate = self.from_place(&lines, lanes[index], asking, &mut Vec::new())?;
+            let candidate = self.by_lane(&lines, lanes[index], asking, &mut Vec::new())?;
             for need in &candidate.needs {
-                self.count(need);
-                self.tentative.push(need.clone());
+                self.tentatively(need.clone());
             }
             candidates.push(candidate);
         }
         (!candidates.is_empty()).then_some(candidates)
     }
 
-    /// All of some lines from one place, by one lane.
-    fn from_place(
-        &self,
+    /// All of some lines from one place, by one lane. What one line takes is not there for the next.
+    fn by_lane(
+        &mut self,
+        lines: &Lines<'a>,
+        lane: &Lane,
+        asking: &Asking<'_>,
+        binding: &mut Vec<Binding>,
+    ) -> Option<Candidate> {
+        let mark = self.tentative.len();
+        let mut found = self.try_place(lines, lane, asking, binding);
+        self.roll_back(mark);
+        if found.is_none() && asking.wanted.is_some() {
+            // Goods that perish may have to leave earlier than the wanted date allows.
+            let asking = Asking { wanted: None, zone: asking.zone.clone(), ..*asking };
+            found = self.try_place(lines, lane, &asking, binding);
+            self.roll_back(mark);
+        }
+        found
+    }
+
+    fn try_place(
+        &mut self,
         lines: &Lines<'a>,
         lane: &Lane,
         asking: &Asking<'_>,
@@ -316,19 +362,25 @@ impl<'a> Planner<'a> {
     ) -> Option<Candidate> {
         let place = self.rules.places.get(&lane.from)?;
         let start = asking.from.plus_micros(i64::from(place.handling_minutes) * 60_000_000);
-        let sourced: Vec<Sourced> = lines
-            .iter()
-            .map(|(item, quantity)| self.source(item, *quantity, &lane.from, start, asking, binding))
-            .collect::<Option<_>>()?;
+        let mut sourced: Vec<Sourced> = Vec::with_capacity(lines.len());
+        for (item, quantity) in lines {
+            let line = self.source(item, *quantity, &lane.from, start, asking, binding)?;
+            for need in &line.needs {
+                self.tentatively(need.clone());
+            }
+            sourced.push(line);
+        }
         let ready = sourced.iter().map(|line| line.ready).max().unwrap_or(start);
         let basis = sourced.iter().map(|line| line.basis).max().unwrap_or(Basis::Atp);
         let units = place.work_units.unwrap_or(Quantity::ONE).times(asking.parcels);
-        let work = match &place.work {
+        let of_lines = self.tentative.len();
+        let mut work = match &place.work {
             Some(name) => Some(self.slot(name, units, ready, Begins::Before, asking, binding)?),
             None => None,
         };
+        self.tentatively_of(&work, asking);
         let leaves = work.as_ref().map_or(ready, |work| work.slot.end);
-        let away = match &lane.slots {
+        let mut away = match &lane.slots {
             Some(name) => Some(self.slot(name, asking.parcels, leaves, Begins::After, asking, binding)?),
             None => None,
         };
@@ -342,16 +394,17 @@ impl<'a> Planner<'a> {
             let left = work.as_ref().map_or(ready, |work| work.slot.end);
             away.as_ref().map_or(left, |away| away.slot.end)
         };
-        let (mut work, mut away) = (work, away);
         let mut due_at = arrival(hand_over(&work, &away));
         if let Some(wanted) = asking.wanted.filter(|wanted| due_at <= *wanted) {
             // It can be had in time: as late as it may leave.
             let latest = wanted.plus_micros(-travels);
+            self.roll_back(of_lines);
             if let (Some(name), Some(found)) = (&lane.slots, &away)
                 && let Some(later) = self.last_slot(name, asking.parcels, found.slot.start, latest, asking)
             {
                 away = Some(later);
             }
+            self.tentatively_of(&away, asking);
             let by = away.as_ref().map_or(latest, |away| away.slot.start);
             if let (Some(name), Some(found)) = (&place.work, &work)
                 && let Some(later) = self.last_slot(name, units, found.slot.start, by, asking)
@@ -364,15 +417,17 @@ impl<'a> Planner<'a> {
             (None, None, Some(wanted)) if due_at == wanted => wanted.plus_micros(-travels).max(ready),
             _ => hand_over(&work, &away),
         };
-        let leaves_stock = work.as_ref().map_or(hand_over_by, |work| work.slot.start).max(ready);
-        let mut needs: Vec<Need> = sourced.into_iter().flat_map(|line| line.needs).collect();
-        for need in &mut needs {
-            if let (Take::Stock { due, .. }, SupplyName::Stock { item, .. }) = (&mut need.take, &need.name)
-                && lines.iter().any(|(line, _)| line == item)
-            {
-                *due = leaves_stock;
+        let taken_away = away.as_ref().map_or(hand_over_by, |away| away.slot.start);
+        let leaves_stock = work.as_ref().map_or(taken_away, |work| work.slot.start).max(ready);
+        for line in sourced.iter_mut().filter(|line| line.basis == Basis::Atp) {
+            for need in &mut line.needs {
+                if let Take::Stock { due, .. } = &mut need.take {
+                    *due = leaves_stock;
+                }
             }
         }
+        let mut needs: Vec<Need> = sourced.into_iter().flat_map(|line| line.needs).collect();
+        self.keeps_until_then(&needs, asking, binding)?;
         for picked in [&work, &away].into_iter().flatten() {
             needs.push(picked.need(asking, self.replaced.get(&picked.id).copied()));
         }
@@ -389,9 +444,44 @@ impl<'a> Planner<'a> {
         Some(Candidate { needs, parcel, probability, basis })
     }
 
+    fn tentatively_of(&mut self, picked: &Option<Picked<'_>>, asking: &Asking<'_>) {
+        if let Some(picked) = picked {
+            self.tentatively(picked.need(asking, None));
+        }
+    }
+
+    /// Goods that keep are there later as well; those that perish may be gone when there is a slot for them.
+    fn keeps_until_then(
+        &self,
+        needs: &[Need],
+        asking: &Asking<'_>,
+        binding: &mut Vec<Binding>,
+    ) -> Option<()> {
+        for need in needs {
+            let (Take::Stock { due, .. }, SupplyName::Stock { item, place }) = (&need.take, &need.name)
+            else {
+                continue;
+            };
+            let stock = self.supplies.stock(item, place)?.stock;
+            // With what this request and those before it take.
+            let taken = self.stock_taken.get(&need.of).copied().unwrap_or_default();
+            let (classes, replaces) = (&self.rules.classes, need.replaces.as_ref());
+            if !stock.lots.is_empty()
+                && !stock.can_leave(taken, *due, asking.class, classes, self.now, replaces)
+            {
+                let (item_id, place) = (item.clone(), place.clone());
+                let available = stock.available(*due, asking.class, classes, self.now, replaces);
+                let available = available.max(Quantity::ZERO);
+                binding.push(Binding::Stock { item_id, place, available, from: None });
+                return None;
+            }
+        }
+        Some(())
+    }
+
     /// Where one line comes from at a place: from stock, or made there where that is earlier.
     fn source(
-        &self,
+        &mut self,
         item: &'a str,
         quantity: Quantity,
         place: &str,
@@ -399,7 +489,7 @@ impl<'a> Planner<'a> {
         asking: &Asking<'_>,
         binding: &mut Vec<Binding>,
     ) -> Option<Sourced> {
-        let stocked = self.from_stock(item, quantity, place, start, asking, binding);
+        let stocked = self.stocked(item, quantity, place, start, asking, binding);
         if stocked.as_ref().is_some_and(|line| line.ready <= start) {
             return stocked;
         }
@@ -411,7 +501,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn from_stock(
+    fn stocked(
         &self,
         item: &str,
         quantity: Quantity,
@@ -452,7 +542,22 @@ impl<'a> Planner<'a> {
 
     /// Made at a place: as soon as its material is there and there is capacity for it.
     fn made(
-        &self,
+        &mut self,
+        item: &str,
+        quantity: Quantity,
+        place: &str,
+        start: Time,
+        asking: &Asking<'_>,
+        binding: &mut Vec<Binding>,
+    ) -> Option<Sourced> {
+        let mark = self.tentative.len();
+        let made = self.try_made(item, quantity, place, start, asking, binding);
+        self.roll_back(mark);
+        made
+    }
+
+    fn try_made(
+        &mut self,
         item: &str,
         quantity: Quantity,
         place: &str,
@@ -468,23 +573,29 @@ impl<'a> Planner<'a> {
             if self.supplies.stock(&part.item_id, place).is_none() {
                 binding.push(Binding::NotKept { item_id: part.item_id.clone() });
             }
-            let line = self.from_stock(&part.item_id, wanted, place, start, asking, binding)?;
+            let line = self.stocked(&part.item_id, wanted, place, start, asking, binding)?;
             begins = begins.max(line.ready);
-            needs.extend(line.needs);
+            for need in line.needs {
+                self.tentatively(need.clone());
+                needs.push(need);
+            }
         }
         let mut ends = begins;
         let mut first = None;
         for CapacityUse { resource, units } in &recipe.with {
             let (id, known) = self.known_resource(resource, binding)?;
             let mut wanted = units.times(quantity);
+            let mut full = None;
             for slot in known.slots(begins, asking.until) {
                 let free = self.free(id, known, &slot, asking).min(wanted);
                 if !free.is_positive() {
-                    binding.push(Binding::Capacity { resource: resource.clone(), full: slot.start });
+                    full = full.or(Some(slot.start));
                     continue;
                 }
                 let picked = Picked { id, name: resource, slot, units: free };
-                needs.push(picked.need(asking, None));
+                let need = picked.need(asking, self.replaced.get(&id).copied());
+                self.tentatively(need.clone());
+                needs.push(need);
                 first = Some(first.map_or(slot.start, |first: Time| first.min(slot.start)));
                 ends = ends.max(slot.end);
                 wanted -= free;
@@ -492,6 +603,7 @@ impl<'a> Planner<'a> {
                     break;
                 }
             }
+            binding.extend(full.map(|full| Binding::Capacity { resource: resource.clone(), full }));
             if wanted.is_positive() {
                 binding.push(Binding::NoCapacity { resource: resource.clone() });
                 return None;
@@ -508,18 +620,21 @@ impl<'a> Planner<'a> {
         (ready <= asking.until).then_some(Sourced { needs, ready, basis: Basis::Ctp })
     }
 
-    /// The capacity that services use, once the goods are on their way: a slot that takes all of it.
+    /// The capacity that services use, once the goods are there: a slot that takes all of it.
     fn serve(
-        &self,
+        &mut self,
         uses: &BTreeMap<&'a str, Quantity>,
         after: Time,
         asking: &Asking<'_>,
         binding: &mut Vec<Binding>,
     ) -> Option<Vec<Picked<'a>>> {
-        let slot = |(name, units): (&&'a str, &Quantity)| {
-            self.slot(name, *units, after, Begins::After, asking, binding)
-        };
-        uses.iter().map(slot).collect()
+        let mut services = Vec::new();
+        for (name, units) in uses {
+            let picked = Some(self.slot(name, *units, after, Begins::After, asking, binding)?);
+            self.tentatively_of(&picked, asking);
+            services.extend(picked);
+        }
+        Some(services)
     }
 
     fn known_resource(&self, name: &str, binding: &mut Vec<Binding>) -> Option<(EntityId, &'a Resource)> {
@@ -597,9 +712,14 @@ impl<'a> Planner<'a> {
 
     fn substitutes(&self, inquiry: &Inquiry) -> Vec<(String, String)> {
         let mut found = Vec::new();
+        let mut tried = 0;
         for (at, line) in inquiry.lines.iter().enumerate() {
             let substitutes = self.supplies.item(&line.item_id).map_or(&[][..], |item| &item.substitutes);
             for substitute in substitutes {
+                tried += 1;
+                if tried > SUBSTITUTES_TRIED {
+                    return found;
+                }
                 let mut instead = inquiry.clone();
                 instead.lines[at].item_id.clone_from(substitute);
                 let mut planner = Planner::new(self.rules, self.supplies, self.now);
@@ -647,8 +767,13 @@ impl<'a> Planner<'a> {
         let hand_over_by =
             parcels.iter().map(|parcel| parcel.hand_over_by).max().or(served).unwrap_or(due_at);
         // Asked in the same order by everybody, so that two never refuse each other what both could have had.
-        needs.sort_by(|a, b| (a.of, a.take.due()).cmp(&(b.of, b.take.due())));
-        let lines: Vec<OfferLine> = inquiry.lines.iter().map(|line| self.offered(line, &parcels)).collect();
+        needs.sort_by_key(|need| (need.of, need.take.due()));
+        let mut packed: BTreeMap<String, Quantity> = BTreeMap::new();
+        for (item, quantity) in parcels.iter().flat_map(|parcel| &parcel.lines) {
+            *packed.entry(item.clone()).or_default() += *quantity;
+        }
+        let lines: Vec<OfferLine> =
+            inquiry.lines.iter().map(|line| self.offered(line, &mut packed)).collect();
         let total = sum(lines.iter().map(|line| times(line.price?, line.quantity)));
         let costs = lines.iter().map(|line| times(self.supplies.item(&line.item_id)?.cost?, line.quantity));
         let delivery = parcels.iter().filter_map(|parcel| parcel.cost).map(Some);
@@ -668,16 +793,30 @@ impl<'a> Planner<'a> {
         Some(Offer { lines, needs, parcels, due_at, hand_over_by, probability, basis, total, margin })
     }
 
-    /// What of a line is offered: all of it, unless only part of it is in the parcels.
-    fn offered(&self, line: &super::WantedLine, parcels: &[Parcel]) -> OfferLine {
+    /// What of a line is offered: all of it, unless what is packed is not enough for it; what it has is not there for
+    /// the lines after it.
+    fn offered(&self, line: &super::WantedLine, packed: &mut BTreeMap<String, Quantity>) -> OfferLine {
         let item = self.supplies.item(&line.item_id);
-        let packed = parcels.iter().flat_map(|parcel| &parcel.lines);
-        let packed: Quantity = packed.filter(|(item, _)| *item == line.item_id).map(|(_, q)| *q).sum();
-        let stocked = item.is_some_and(|item| item.stocked);
+        let (mut parts, mut uses) = (BTreeMap::new(), BTreeMap::new());
+        self.expand(&line.item_id, Quantity::ONE, 0, &mut parts, &mut uses, &mut Vec::new());
+        let enough_for = |(part, each): (&&str, &Quantity)| {
+            let there = packed.get(*part).copied().unwrap_or_default();
+            Quantity((i128::from(there.0) * 1_000 / i128::from(each.0.max(1))) as i64)
+        };
+        let most = parts.iter().map(enough_for).min().unwrap_or(line.quantity);
+        // Whole things are not cut.
+        let whole = line.quantity.0 % 1_000 == 0;
+        let most = if whole { Quantity(most.0 - most.0.rem_euclid(1_000)) } else { most };
+        let quantity = most.min(line.quantity);
+        for (part, each) in parts {
+            if let Some(there) = packed.get_mut(part) {
+                *there -= each.times(quantity);
+            }
+        }
         OfferLine {
             item_id: line.item_id.clone(),
             wanted: line.quantity,
-            quantity: if stocked { packed.min(line.quantity) } else { line.quantity },
+            quantity,
             price: line.price.or(item.and_then(|item| item.price)),
             category: item.and_then(|item| item.category.clone()),
             exchange: item.map(|item| item.exchange.clone()).unwrap_or_default(),

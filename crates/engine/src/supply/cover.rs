@@ -21,7 +21,9 @@ fn in_order<'a>(committed: impl Iterator<Item = (&'a HoldId, &'a Held)>) -> Vec<
 impl Stock {
     pub(super) fn uncovered(&self, now: Time) -> Uncovered {
         // (instant, level from then on), commitments taken off one by one.
-        let mut level = self.on_hand;
+        let perished: Quantity = self.lots.range(..=now).map(|(_, lot)| *lot).sum();
+        let there = self.on_hand - perished;
+        let mut level = there;
         let mut levels: Vec<(Time, Quantity)> = vec![(now, level)];
         let mut receipts: Vec<_> = self.receipts.values().filter(|receipt| receipt.due >= now).collect();
         receipts.sort_by_key(|receipt| receipt.due);
@@ -30,7 +32,7 @@ impl Stock {
             levels.push((receipt.due, level));
         }
         let wanted: Quantity = self.ledger.committed().map(|(_, held)| held.left()).sum();
-        if wanted <= self.on_hand {
+        if wanted <= there {
             return Uncovered::new();
         }
         let mut uncovered = Uncovered::new();

@@ -116,6 +116,16 @@ impl Decision<'_> {
                     SupplySignal::StockCounted { .. } if stock.counted_at.is_some_and(|known| known > at) => {
                         return self.ignore("a later count is known".to_owned());
                     }
+                    SupplySignal::StockCounted { .. }
+                        if stock.moved_known_from.is_some_and(|known_from| at < known_from) =>
+                    {
+                        return self.ignore("too much has moved since that count".to_owned());
+                    }
+                    SupplySignal::ReceiptExpected { receipt, .. }
+                        if stock.receipts_told.get(receipt).is_some_and(|told| *told > at) =>
+                    {
+                        return self.ignore("a later word about the receipt is known".to_owned());
+                    }
                     // A count that happened later saw it already.
                     SupplySignal::StockMoved { receipt: None, .. }
                         if stock.counted_at.is_some_and(|counted_at| at < counted_at) =>
@@ -191,11 +201,16 @@ impl Decision<'_> {
 
     /// The same after a hold was confirmed or released, which changes nothing for others unless somebody is short
     /// already, or supply fell since it was taken.
-    fn tell_short_if_any(&mut self) {
+    fn tell_short_if_any(&mut self, hold: &HoldId) {
         let Some(ledger) = self.owner.ledger() else { return };
         let tight = match self.owner {
             Owner::Stock(stock) => ledger.total > stock.on_hand,
-            Owner::Resource(resource) => !resource.downtimes.is_empty(),
+            Owner::Resource(resource) => ledger.held.get(hold).is_some_and(|held| {
+                let start = held.take.due();
+                let capacity = resource.slot_at(start).map(|slot| resource.capacity(&slot));
+                let booked = resource.booked.get(&start).map_or(model::Quantity::ZERO, |b| b.total);
+                capacity.is_none_or(|capacity| booked > capacity)
+            }),
             Owner::Item(_) => false,
         };
         if tight || ledger.anybody_short() {
@@ -232,7 +247,7 @@ impl Decision<'_> {
                     }
                 };
                 self.mail_to(hold.owner, SupplyMail::ConfirmAnswered { hold: *hold, refused, now });
-                self.tell_short_if_any();
+                self.tell_short_if_any(hold);
             }
             SupplyMail::ReleaseHold { hold, expires_at, .. } => {
                 let ended = self.owner.ledger().is_none_or(|ledger| ledger.ended.contains_key(hold));
@@ -240,13 +255,14 @@ impl Decision<'_> {
                     // Also where it is not known yet: the mail that asks for it may come later.
                     let fact = SupplyFact::HoldReleased { hold: *hold, expires_at: *expires_at, at: now };
                     self.fact(fact);
-                    self.tell_short_if_any();
+                    self.tell_short_if_any(hold);
                 }
             }
-            SupplyMail::UseCommitment { hold, share, .. } => {
+            SupplyMail::UseCommitment { hold, share, at, .. } => {
                 let held = self.owner.ledger().and_then(|ledger| ledger.held.get(hold));
                 if held.is_some_and(|held| held.is_committed() && *share > held.used) {
-                    self.fact(SupplyFact::CommitmentUsed { hold: *hold, share: *share, at: now });
+                    let at = (*at).min(now);
+                    self.fact(SupplyFact::CommitmentUsed { hold: *hold, share: *share, at });
                 }
             }
             SupplyMail::HoldAnswered { .. }

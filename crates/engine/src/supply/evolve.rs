@@ -6,8 +6,6 @@ use model::{Outcome, Quantity, SupplyFact, SupplyName, SupplySignal, Time};
 use super::{CatalogueItem, Downtime, Held, Ledger, Receipt, Reserved, Resource, Short, Stock};
 use crate::customer::Timer;
 
-/// Moves after a count that are remembered for one which is heard late.
-const MOVES_KEPT: usize = 256;
 /// How long what is over is kept of a resource.
 const KEPT_MICROS: i64 = 7 * 86_400_000_000;
 
@@ -75,6 +73,7 @@ fn evolve_stock(stock: &mut Stock, fact: &SupplyFact) {
             let used = stock.ledger.use_up(hold, *share, *at);
             move_on_hand(stock, -used, *at);
             take_of_lots(stock, used);
+            keep_lots_within(stock);
         }
         _ => {
             evolve_ledger(&mut stock.ledger, fact);
@@ -85,20 +84,25 @@ fn evolve_stock(stock: &mut Stock, fact: &SupplyFact) {
 fn told_stock(stock: &mut Stock, signal: &SupplySignal, at: Time) {
     match signal {
         SupplySignal::StockCounted { on_hand } => {
-            stock.since_count.retain(|(moved_at, _)| *moved_at > at);
-            stock.on_hand = *on_hand + stock.since_count.iter().map(|(_, quantity)| *quantity).sum();
+            stock.moved = stock.moved.split_off(&at.plus_micros(1));
+            stock.on_hand = *on_hand + stock.moved.values().copied().sum();
             stock.counted_at = Some(at);
+            // What had perished is not among what is there and good.
+            stock.lots.retain(|until, _| *until > at);
         }
         SupplySignal::StockMoved { what, quantity, receipt, best_before } => {
+            let counts = stock.counted_at.is_none_or(|counted_at| counted_at <= at);
             match what {
                 StockMove::Received => {
-                    move_on_hand(stock, *quantity, at);
-                    if let Some(until) = best_before {
-                        *stock.lots.entry(*until).or_default() += *quantity;
+                    if let Some(until) = best_before.filter(|_| counts) {
+                        *stock.lots.entry(until).or_default() += *quantity;
                     }
-                    if let Some(known) = receipt.as_ref().and_then(|receipt| stock.receipts.get_mut(receipt))
-                    {
-                        known.quantity -= *quantity;
+                    move_on_hand(stock, *quantity, at);
+                    if let Some(receipt) = receipt {
+                        tell_receipt(stock, receipt, at);
+                        if let Some(known) = stock.receipts.get_mut(receipt) {
+                            known.quantity -= *quantity;
+                        }
                     }
                     stock.receipts.retain(|_, receipt| receipt.quantity.is_positive());
                 }
@@ -120,9 +124,9 @@ fn told_stock(stock: &mut Stock, signal: &SupplySignal, at: Time) {
                     move_on_hand(stock, cleared, at);
                 }
             }
-            stock.lots.retain(|until, lot| *until > at && lot.is_positive());
         }
         SupplySignal::ReceiptExpected { receipt, quantity, due } => {
+            tell_receipt(stock, receipt, at);
             if quantity.is_positive() {
                 stock.receipts.insert(receipt.clone(), Receipt { quantity: *quantity, due: *due });
             } else {
@@ -131,14 +135,35 @@ fn told_stock(stock: &mut Stock, signal: &SupplySignal, at: Time) {
         }
         _ => {}
     }
+    keep_lots_within(stock);
 }
 
-fn move_on_hand(stock: &mut Stock, by: Quantity, at: Time) {
-    stock.on_hand += by;
-    if stock.since_count.len() == MOVES_KEPT {
-        stock.since_count.remove(0);
+/// Moves that are remembered for a count which is heard late, and receipts for a word that is.
+const MOVES_KEPT: usize = 1_024;
+const RECEIPTS_KEPT: usize = 1_024;
+
+fn tell_receipt(stock: &mut Stock, receipt: &str, at: Time) {
+    let told = stock.receipts_told.entry(receipt.to_owned()).or_insert(at);
+    *told = (*told).max(at);
+    while stock.receipts_told.len() > RECEIPTS_KEPT {
+        let oldest = stock.receipts_told.iter().min_by_key(|(name, told)| (**told, *name));
+        let Some(oldest) = oldest.map(|(name, _)| name.clone()) else { break };
+        stock.receipts_told.remove(&oldest);
     }
-    stock.since_count.push((at, by));
+}
+
+/// Goods came or went at `at`; a later count saw it already.
+fn move_on_hand(stock: &mut Stock, by: Quantity, at: Time) {
+    if stock.counted_at.is_some_and(|counted_at| at < counted_at) {
+        return;
+    }
+    stock.on_hand += by;
+    *stock.moved.entry(at).or_default() += by;
+    if stock.moved.len() > MOVES_KEPT
+        && let Some((oldest, _)) = stock.moved.pop_first()
+    {
+        stock.moved_known_from = Some(oldest);
+    }
 }
 
 /// What leaves is what keeps shortest.
@@ -147,6 +172,19 @@ fn take_of_lots(stock: &mut Stock, mut quantity: Quantity) {
         let taken = quantity.min(*lot);
         *lot -= taken;
         quantity -= taken;
+    }
+    stock.lots.retain(|_, lot| lot.is_positive());
+}
+
+/// Where less is there than the lots say, nobody knows of which lot it is missing: of what keeps longest, so that no
+/// more is promised for later than there may be.
+fn keep_lots_within(stock: &mut Stock) {
+    let in_lots: Quantity = stock.lots.values().copied().sum();
+    let mut over = in_lots - stock.on_hand.max(Quantity::ZERO);
+    for lot in stock.lots.values_mut().rev() {
+        let taken = over.max(Quantity::ZERO).min(*lot);
+        *lot -= taken;
+        over -= taken;
     }
     stock.lots.retain(|_, lot| lot.is_positive());
 }

@@ -57,6 +57,11 @@ impl Held {
         self.expires_at.is_none_or(|expires_at| expires_at > now)
     }
 
+    /// Whether it is of a slot that was over some days ago: nobody asks about it any more.
+    fn is_over(&self, now: Time) -> bool {
+        matches!(&self.take, Take::Slot { slot, .. } if slot.end.plus_micros(ENDED_KEPT_MICROS) < now)
+    }
+
     pub fn is_committed(&self) -> bool {
         self.expires_at.is_none()
     }
@@ -173,7 +178,7 @@ impl Ledger {
         if !(self.held.len() + self.ended.len()).is_multiple_of(PRUNE_EVERY) {
             return false;
         }
-        self.held.retain(|_, held| held.lives(now));
+        self.held.retain(|_, held| held.lives(now) && !held.is_over(now));
         self.total = self.held.values().map(Held::left).sum();
         self.ended.retain(|_, expires_at| *expires_at > now);
         self.reservations.retain(|_, reserved| reserved.reservation.until > now);

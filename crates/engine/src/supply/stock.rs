@@ -18,12 +18,16 @@ pub struct Stock {
     /// There and under review.
     pub quarantined: Quantity,
     pub counted_at: Option<Time>,
-    /// What moved after the last count, by when it did: a count that is heard late is brought up to date with it.
-    pub since_count: Vec<(Time, Quantity)>,
-    /// What of the stock keeps only until a time.
+    /// What moved, by when it did: a count that is heard late is brought up to date with it.
+    pub moved: BTreeMap<Time, Quantity>,
+    /// Before this, what moved is not known any more.
+    pub moved_known_from: Option<Time>,
+    /// What of the stock keeps only until a time; together no more than there is on hand.
     pub lots: BTreeMap<Time, Quantity>,
     /// What is to come.
     pub receipts: BTreeMap<String, Receipt>,
+    /// When each receipt was last told of, also of those that came or were called off.
+    pub receipts_told: BTreeMap<String, Time>,
     pub ledger: Ledger,
     pub timers: BTreeMap<model::TimerId, Timer>,
     pub next_timer: u64,
@@ -47,9 +51,11 @@ impl Stock {
             on_hand: Quantity::ZERO,
             quarantined: Quantity::ZERO,
             counted_at: None,
-            since_count: Vec::new(),
+            moved: BTreeMap::new(),
+            moved_known_from: None,
             lots: BTreeMap::new(),
             receipts: BTreeMap::new(),
+            receipts_told: BTreeMap::new(),
             ledger: Ledger::default(),
             timers: BTreeMap::new(),
             next_timer: 1,

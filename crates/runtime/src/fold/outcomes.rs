@@ -137,7 +137,9 @@ impl Fold {
                 self.own.mail.insert(mail, (*to, body.clone()));
             }
             Outcome::Fact(fact) => match fact {
-                Fact::OrderPlaced { order_id, .. } | Fact::FulfillmentMoved { order_id, .. } => {
+                Fact::OrderPlaced { order_id, .. }
+                | Fact::FulfillmentMoved { order_id, .. }
+                | Fact::OrderCancelled { order_id, .. } => {
                     self.claim(&Identifier::Order(order_id), id)?;
                 }
                 Fact::PromiseInquired { terms, .. }

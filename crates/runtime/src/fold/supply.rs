@@ -85,7 +85,9 @@ impl Fold {
             SupplyName::Stock { item, .. } => Some(self.supply_or_new(&SupplyName::Item(item.clone()), seq)?),
             _ => None,
         };
-        let now = self.clock(timeline);
+        // Supply is of today: what an import tells of the past is judged by the clock by which promises are made.
+        let live = self.clock(TimelineId::LIVE);
+        let now = if live > Time::MIN { live } else { self.clock(timeline) };
         let stimulus = Stimulus::Supply(SupplyStimulus { event: Ok(event), at, item });
         let outcomes = self.ask(id, &stimulus, now, timeline)?;
         let decided = (!outcomes.is_empty()).then_some((id, KeyId::STORE, outcomes));

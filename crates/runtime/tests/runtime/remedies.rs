@@ -28,7 +28,7 @@ fn reference() -> Reference {
     let lane = |from: &str, service: &str, hours: [f64; 2], cost: i64| {
         let hours = [(0.0, hours[0]), (1.0, hours[1])];
         json!({ "from": from, "to": "kr*", "service": service, "hours": hours, "whole_days": false,
-            "cost": { "minor": cost, "currency": b"KRW" } })
+            "cost": { "amount": cost.to_string(), "currency": "KRW" } })
     };
     let place = json!({ "handling_minutes": 60 });
     let reference = json!({
@@ -128,7 +128,7 @@ impl Shop {
         let record = self.node.act_and_wait(move |fold, now| {
             match fold.quote(&request, now)? {
                 Quoted::Known { record, .. } => assert_eq!(record.stage, QuoteStage::Held),
-                Quoted::Infeasible(answer) => panic!("{answer:?}"),
+                other => panic!("{other:?}"),
             }
             Ok(fold.confirm(&quote, &order, now)?.unwrap().1)
         });
