@@ -9,6 +9,7 @@ mod evolve;
 pub mod identity;
 pub mod promising;
 mod reference;
+pub mod replenish;
 pub mod supply;
 mod workspace;
 

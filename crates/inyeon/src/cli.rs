@@ -17,6 +17,7 @@ use crate::import::csv_map::Map;
 use crate::import_cmd::{self, Input};
 use crate::ops::{EventFilter, Op};
 use crate::promising::command::{self as promises, PromiseArgs};
+use crate::stock::{self, StockArgs};
 use crate::supply::{self, SupplyArgs};
 use crate::webhook;
 use crate::{benchmark, demo, maintenance, plan, render, serve};
@@ -56,6 +57,7 @@ pub enum Top {
     Webhooks(WebhooksArgs),
     Identity(IdentityArgs),
     Campaign(CampaignArgs),
+    Stock(StockArgs),
     Promise(PromiseArgs),
     Supply(SupplyArgs),
     Brokers(BrokersArgs),
@@ -499,6 +501,7 @@ fn run(cli: Cli, messages: &Messages) -> Result<ExitCode, Failure> {
             Asked::Answered(answer, render) => show(&answer, render),
         },
         Top::Campaign(args) => return campaign::run_command(&global, args, messages),
+        Top::Stock(args) => stock::run_command(&global, args, messages)?,
         Top::Promise(args) => promises::run(&global, args, messages)?,
         Top::Supply(args) => show(&open(false)?.run(args.op())?, supply::render),
         Top::Brokers(args) => brokers::run(&global, args, messages)?,

@@ -1,6 +1,7 @@
 //! The binary's parts: command line, HTTP edge, importers, demonstration and benchmark.
 
 pub mod access;
+mod bar;
 pub mod benchmark;
 pub mod broker;
 pub mod campaign;
@@ -21,6 +22,7 @@ pub mod promising;
 pub mod render;
 mod replay;
 pub mod serve;
+pub mod stock;
 pub mod supply;
 mod told;
 pub mod webhook;

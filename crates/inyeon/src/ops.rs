@@ -19,6 +19,7 @@ use crate::import::csv_map::Map;
 use crate::plan::gate::{Admitted, Door, Named, admit};
 use crate::plan::{self, Document};
 use crate::promising::{self, op::PromiseOp};
+use crate::stock::{self, StockOp};
 use crate::supply::{self, SupplyOp};
 use crate::told::outcome_json;
 use crate::{replay, webhook};
@@ -82,6 +83,7 @@ pub enum Op {
     },
     Identity(IdentityOp),
     Campaign(CampaignOp),
+    Stock(StockOp),
     Promise(PromiseOp),
     Supply(SupplyOp),
     BrokerConnect {
@@ -268,6 +270,7 @@ pub fn run(node: &Node, op: Op) -> Result<Value, Failure> {
         }
         Op::Identity(op) => identity::run(node, op),
         Op::Campaign(op) => campaign::run(node, op),
+        Op::Stock(op) => stock::run(node, op),
         Op::Promise(op) => promising::op::run(node, op),
         Op::Supply(op) => supply::run(node, op),
         Op::BrokerConnect { name, settings } => broker::connect(node, &name, settings),

@@ -1,10 +1,7 @@
 //! Reading what was recorded, from its beginning, for those who make a plan or hold one against it.
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
-use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use model::{EventKind, Time};
 use serde::Serialize;
 use serde_json::Value;
@@ -12,14 +9,13 @@ use serde_json::Value;
 use super::gate::sender_of;
 use super::{Plan, has_traits, planned_name};
 use crate::access::Access;
+use crate::bar::Bar;
 use crate::error::Failure;
 use crate::i18n::Messages;
 use crate::ops::{EventFilter, Op};
 
 /// Events that one call reads.
 const PAGE: usize = 2000;
-/// Who waits no longer than this needs no progress.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Which of the recorded events are read.
 pub(super) struct Traffic<'a> {
@@ -58,7 +54,7 @@ impl Traffic<'_> {
     /// Hands every event to `look`, in the order in which they counted.
     pub(super) fn each(&self, mut look: impl FnMut(&Recorded<'_>)) -> Result<(), Failure> {
         let end = self.access.run(Op::Status)?["journal"].as_u64().unwrap_or_default();
-        let bar = Bar::new(end, self.quiet, self.messages);
+        let bar = Bar::new(end, self.quiet, self.messages.get("plan-reading"));
         let filter = EventFilter { source: self.source.clone(), ..EventFilter::default() };
         let mut from = 1;
         loop {
@@ -139,35 +135,4 @@ struct Row {
     rule: String,
     expected: String,
     blocked: bool,
-}
-
-/// Progress with the time that is left; shown once it takes long.
-struct Bar {
-    bar: ProgressBar,
-    begun: Instant,
-    shown: bool,
-}
-
-impl Bar {
-    fn new(end: u64, quiet: bool, messages: &Messages) -> Self {
-        let bar = ProgressBar::with_draw_target(Some(end), ProgressDrawTarget::hidden());
-        let style =
-            ProgressStyle::with_template("{msg} {bar:32} {human_pos}/{human_len} {per_sec} ETA {eta}");
-        bar.set_style(style.expect("a template of ours").progress_chars("=> "));
-        bar.set_message(messages.get("plan-reading"));
-        Bar { bar, begun: Instant::now(), shown: !quiet && std::io::stderr().is_terminal() }
-    }
-
-    fn at(&self, position: u64) {
-        if self.shown && self.bar.is_hidden() && self.begun.elapsed() > PATIENCE {
-            self.bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(5));
-        }
-        self.bar.set_position(position);
-    }
-}
-
-impl Drop for Bar {
-    fn drop(&mut self) {
-        self.bar.finish_and_clear();
-    }
 }
