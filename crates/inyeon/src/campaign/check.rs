@@ -171,6 +171,7 @@ fn gather(node: &Node, brief: Brief) -> Result<Held, Failure> {
             Money { minor, currency: price.currency }
         }),
     });
+    let basket: Vec<WantedLine> = basket.collect();
     let first = brief.from.max(today);
     // Once it has begun, what its orders took is not in the days that are left.
     let snapshot = if first == brief.from { snapshot.without_class(&brief.class()) } else { snapshot };
@@ -178,7 +179,7 @@ fn gather(node: &Node, brief: Brief) -> Result<Held, Failure> {
     let campaign = Campaign {
         class: brief.class(),
         time_zone: zone_name.clone(),
-        basket: basket.collect(),
+        basket,
         regions: shares,
         days: brief.by_day().split_off(over),
         baseline,
