@@ -10,6 +10,7 @@ pub mod identity;
 mod payment;
 pub mod promising;
 mod reference;
+pub mod replenish;
 pub mod supply;
 mod workspace;
 

@@ -8,6 +8,7 @@ mod cases {
     mod orders;
     mod promises;
     mod properties;
+    mod replenish;
     mod rules;
     mod scale;
     mod scenario;

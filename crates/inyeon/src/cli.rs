@@ -18,6 +18,7 @@ use crate::import_cmd::{self, Input};
 use crate::ops::{EventFilter, Op};
 use crate::ordering::cmd::{OrderArgs, OrdersArgs, ReturnsArgs};
 use crate::promising::command::{self as promises, PromiseArgs};
+use crate::stock::{self, StockArgs};
 use crate::supply::{self, SupplyArgs};
 use crate::webhook;
 use crate::{benchmark, demo, maintenance, plan, render, serve};
@@ -57,6 +58,7 @@ pub enum Top {
     Webhooks(WebhooksArgs),
     Identity(IdentityArgs),
     Campaign(CampaignArgs),
+    Stock(StockArgs),
     Promise(PromiseArgs),
     Supply(SupplyArgs),
     Order(OrderArgs),
@@ -505,6 +507,7 @@ fn run(cli: Cli, messages: &Messages) -> Result<ExitCode, Failure> {
             Asked::Answered(answer, render) => show(&answer, render),
         },
         Top::Campaign(args) => return campaign::run_command(&global, args, messages),
+        Top::Stock(args) => stock::run_command(&global, args, messages)?,
         Top::Promise(args) => promises::run(&global, args, messages)?,
         Top::Supply(args) => show(&open(false)?.run(args.op())?, supply::render),
         Top::Order(args) => {

@@ -25,6 +25,7 @@ pub mod promising;
 pub mod render;
 mod replay;
 pub mod serve;
+pub mod stock;
 pub mod supply;
 mod told;
 pub mod webhook;

@@ -22,6 +22,7 @@ use crate::ordering::{self, OrderingOp};
 use crate::plan::gate::{Admitted, Door, Named, admit};
 use crate::plan::{self, Document};
 use crate::promising::{self, op::PromiseOp};
+use crate::stock::{self, StockOp};
 use crate::supply::{self, SupplyOp};
 use crate::told::outcome_json;
 use crate::{replay, webhook};
@@ -85,6 +86,7 @@ pub enum Op {
     },
     Identity(IdentityOp),
     Campaign(CampaignOp),
+    Stock(StockOp),
     Promise(PromiseOp),
     Risk(RiskOp),
     Supply(SupplyOp),
@@ -282,6 +284,7 @@ pub fn run(node: &Node, op: Op) -> Result<Value, Failure> {
         }
         Op::Identity(op) => identity::run(node, op),
         Op::Campaign(op) => campaign::run(node, op),
+        Op::Stock(op) => stock::run(node, op),
         Op::Promise(op) => promising::op::run(node, op),
         Op::Risk(op) => at_risk::run(node, op),
         Op::Supply(op) => supply::run(node, op),

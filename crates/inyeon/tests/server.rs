@@ -7,6 +7,8 @@
 mod broker;
 #[path = "server/broker_kill.rs"]
 mod broker_kill;
+#[path = "server/campaign.rs"]
+mod campaign;
 #[path = "server/cli.rs"]
 mod cli;
 #[path = "server/contract.rs"]

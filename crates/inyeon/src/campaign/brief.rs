@@ -413,4 +413,55 @@ until: 2026-03-11
         let failure = Brief::parse(&BRIEF.replacen("uplift:", "uplfit:", 1), "spring.yaml").unwrap_err();
         assert!(failure.values["detail"].contains("uplfit"), "{failure}");
     }
+
+    /// What editors are told of a brief is what is read of it.
+    #[test]
+    fn the_schema_knows_every_field_and_refuses_what_is_refused() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/schemas/campaign.json");
+        let schema: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let validator =
+            jsonschema::draft202012::options().should_validate_formats(true).build(&schema).unwrap();
+        let full = serde_json::json!({
+            "campaign": "spring", "items": [{"item_id": "tea", "quantity": 1.5, "discount": 0.1}],
+            "audience": 5000, "uplift": {"low": 0.01, "likely": 0.02, "high": 0.04},
+            "regions": [{"to": "seoul", "share": 1.0}], "from": "2026-03-09", "until": "2026-03-10",
+            "time_zone": "Asia/Seoul", "by_day": [0.5, 0.5], "class": "web",
+            "baseline": [{"item_id": "tea", "to": "seoul", "per_day": 3}], "may_wait_days": 1,
+        });
+        let read = |json: &serde_json::Value| Brief::parse(&json.to_string(), "brief");
+        let written: serde_json::Value = serde_json::from_str(&read(&full).unwrap().to_json()).unwrap();
+        let names = |value: &serde_json::Value| -> BTreeSet<String> {
+            value.as_object().unwrap().keys().cloned().collect()
+        };
+        assert_eq!(names(&schema["properties"]), names(&written));
+        let item = &schema["properties"]["items"]["items"]["properties"];
+        assert_eq!(names(item), names(&written["items"][0]));
+        assert!(validator.is_valid(&full), "{:?}", validator.iter_errors(&full).next());
+        let counted = |segments: serde_json::Value| {
+            let mut brief = full.clone();
+            brief["audience"] = serde_json::json!({ "segments": segments });
+            brief.as_object_mut().unwrap().remove("regions");
+            brief
+        };
+        let fine = counted(serde_json::json!({"seoul": 3}));
+        assert!(read(&fine).is_ok() && validator.is_valid(&fine));
+        for (pointer, value) in [
+            ("/campaign", serde_json::json!("")),
+            ("/items", serde_json::json!([])),
+            ("/items/0/discount", serde_json::json!(1.5)),
+            ("/items/0/quantity", serde_json::json!(0)),
+            ("/audience", serde_json::json!("many")),
+            ("/audience", serde_json::json!(0)),
+            ("/uplift/likely", serde_json::json!(-1)),
+            ("/from", serde_json::json!("soon")),
+            ("/baseline", serde_json::json!("guess")),
+            ("/baseline/0/per_day", serde_json::json!(-1)),
+            ("/may_wait_days", serde_json::json!(-1)),
+        ] {
+            let mut bent = full.clone();
+            *bent.pointer_mut(pointer).unwrap() = value.clone();
+            assert!(read(&bent).is_err() && !validator.is_valid(&bent), "{pointer} {value}");
+        }
+    }
 }

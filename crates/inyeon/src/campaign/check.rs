@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use engine::promising::campaign::{Campaign, Earned, Ground, Outcome, Shortfall, Snapshot, Usual, orders};
-use engine::promising::{Inquiry, Rules, WantedLine};
+use engine::promising::{Binding, Inquiry, Rules, WantedLine};
 use jiff::ToSpan;
 use jiff::civil::Date;
 use model::time::{Zone, end_of_day, zone_or_utc};
@@ -12,8 +12,9 @@ use runtime::Node;
 use serde_json::{Value, json};
 
 use super::brief::{Baseline, Brief, DAYS_MAX, KnownBaseline, days_between};
-use super::{active, amount, calendar, history, keep, planned};
+use super::{active, calendar, history, keep, planned};
 use crate::error::{Failure, Kind};
+use crate::promising::shape::Constraint;
 
 /// What a brief is held against, gathered at one moment.
 struct Held {
@@ -170,12 +171,15 @@ fn gather(node: &Node, brief: Brief) -> Result<Held, Failure> {
             Money { minor, currency: price.currency }
         }),
     });
+    let basket: Vec<WantedLine> = basket.collect();
     let first = brief.from.max(today);
+    // Once it has begun, what its orders took is not in the days that are left.
+    let snapshot = if first == brief.from { snapshot.without_class(&brief.class()) } else { snapshot };
     let over = usize::try_from(days_between(brief.from, first)).unwrap_or(0);
     let campaign = Campaign {
         class: brief.class(),
         time_zone: zone_name.clone(),
-        basket: basket.collect(),
+        basket,
         regions: shares,
         days: brief.by_day().split_off(over),
         baseline,
@@ -226,11 +230,8 @@ impl Held {
     }
 
     fn short_json(&self, short: &Shortfall) -> Value {
-        let place = short.binding.iter().find_map(|binding| match binding {
-            engine::promising::Binding::Stock { place, .. }
-            | engine::promising::Binding::Reserved { place, .. } => Some(place.clone()),
-            _ => None,
-        });
+        let binding: Vec<Value> = short.binding.iter().cloned().map(binding_json).collect();
+        let place = binding.iter().find_map(|binding| binding["place"].as_str());
         json!({
             "item_id": short.item_id,
             "place": place,
@@ -238,7 +239,7 @@ impl Held {
             "date": self.date(short.day).to_string(),
             "wanted": short.wanted,
             "short": short.short,
-            "binding": short.binding,
+            "binding": binding,
         })
     }
 
@@ -251,9 +252,9 @@ impl Held {
             });
             json!({
                 "orders": earned.orders,
-                "revenue": amount(earned.revenue),
-                "margin": amount(earned.margin),
-                "per_order": amount(per_order),
+                "revenue": earned.revenue,
+                "margin": earned.margin,
+                "per_order": per_order,
                 "share": earned.share(),
             })
         };
@@ -263,6 +264,15 @@ impl Held {
         margin["by_region"] = money.iter().map(|(to, earned)| (to.clone(), row(earned))).collect();
         margin
     }
+}
+
+/// As promising writes it; its words are made where the language is known.
+fn binding_json(binding: Binding) -> Value {
+    let mut json = json!(Constraint::of(binding));
+    if let Some(members) = json.as_object_mut() {
+        members.remove("message");
+    }
+    json
 }
 
 /// The regions in which an order leaves less than the floor.

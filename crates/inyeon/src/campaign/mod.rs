@@ -11,12 +11,13 @@ mod show;
 mod tests;
 
 use engine::PlannedCampaign;
-use model::{EntityId, Money, Time};
+use model::{EntityId, Time};
 use runtime::{FoldError, Node};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 pub use self::brief::Brief;
+pub(crate) use self::calendar::stocks_of;
 pub use self::command::{CampaignArgs, run as run_command};
 use crate::error::{Failure, Kind};
 
@@ -98,13 +99,4 @@ fn state(campaign: &PlannedCampaign, now: Time) -> &'static str {
 
 fn unknown(id: &str) -> Failure {
     Failure::new(Kind::NotFound, "no-such-campaign").with("id", id)
-}
-
-/// An amount as it is written elsewhere: a decimal text beside its currency.
-fn amount(money: Option<Money>) -> Value {
-    money.map_or(Value::Null, |money| {
-        let text = money.to_string();
-        let decimal = text.split_once(' ').map_or(text.as_str(), |(_, decimal)| decimal);
-        json!({ "amount": decimal, "currency": money.currency.code() })
-    })
 }

@@ -135,7 +135,7 @@ fn short(answer: &Value, messages: &Messages) -> String {
 
 /// What stands in the way, in a few words.
 fn because(binding: &Value, messages: &Messages) -> String {
-    let code = plain(&binding["constraint"]);
+    let code = plain(&binding["code"]);
     let key = match (code.as_str(), &binding["from"]) {
         ("", _) => "campaign-because-nothing".to_owned(),
         ("stock", Value::Null) => "campaign-because-stock-never".to_owned(),
@@ -146,18 +146,10 @@ fn because(binding: &Value, messages: &Messages) -> String {
         ("place", plain(&binding["place"])),
         ("resource", plain(&binding["resource"])),
         ("to", plain(&binding["to"])),
-        ("from", day(&from_of(binding))),
+        ("from", day(&binding["from"])),
         ("available", plain(&binding["available"])),
     ];
     messages.with(&key, &values)
-}
-
-/// An instant as text, whichever form it has in JSON.
-fn from_of(binding: &Value) -> Value {
-    match binding["from"].as_i64() {
-        Some(micros) => Value::from(model::Time(micros).to_string()),
-        None => binding["from"].clone(),
-    }
 }
 
 fn clashes(clashes: &Value, messages: &Messages) -> String {

@@ -38,7 +38,7 @@ impl Shop {
             "places": {"seoul": {"work": "pack"}},
             "lanes": [
                 {"from": "seoul", "to": "*", "hours": [[0.1, 10.0], [0.99, 20.0]],
-                 "cost": {"minor": 1000, "currency": [75, 82, 87]}},
+                 "cost": {"amount": 1000, "currency": "KRW"}},
             ],
         });
         let promising: Rules = serde_json::from_value(rules.clone()).unwrap_or_else(|error| {
@@ -159,7 +159,7 @@ fn what_cannot_be_carried_is_refused_with_a_size_and_a_date_that_can() {
         (&short["item_id"], &short["place"], &short["date"]),
         (&json!("tea"), &json!("seoul"), &json!("2026-03-05"))
     );
-    assert_eq!(short["binding"][0]["constraint"], "stock");
+    assert_eq!(short["binding"][0]["code"], "stock");
     assert!(shop.open_to("open", 100), "nothing was set aside");
     let text = shown(&refused, show::checked);
     assert!(

@@ -156,7 +156,7 @@ pub struct Constraint {
 }
 
 impl Constraint {
-    fn of(binding: Binding) -> Self {
+    pub(crate) fn of(binding: Binding) -> Self {
         let mut it = Constraint { code: binding.code().to_owned(), ..Constraint::default() };
         match binding {
             Binding::UnknownItem { item_id }

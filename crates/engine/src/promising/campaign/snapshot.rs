@@ -70,6 +70,17 @@ impl Snapshot {
         self.resources.get(name).map(|(_, resource)| resource)
     }
 
+    /// The same without what a class took: a campaign that is planned from its first day on plans for those orders too.
+    pub fn without_class(mut self, class: &str) -> Self {
+        let ledgers = self.stocks.values_mut().map(|(_, stock)| &mut stock.ledger);
+        let ledgers = ledgers.chain(self.resources.values_mut().map(|(_, resource)| &mut resource.ledger));
+        for ledger in ledgers {
+            ledger.held.retain(|_, held| held.take.class() != class);
+            ledger.total = ledger.held.values().map(Held::left).sum();
+        }
+        self
+    }
+
     /// Adds an item of which there is enough at every place, so that parcels with other things in them can be counted
     /// against capacity: see [`Self::PARCELS`].
     pub fn with_parcels(mut self, places: impl IntoIterator<Item = String>) -> Self {
