@@ -32,6 +32,8 @@ pub struct Planner<'a> {
     slot_taken: BTreeMap<(EntityId, Time), Quantity>,
     /// Commitments that what is planned would stand in for.
     replaced: BTreeMap<EntityId, HoldId>,
+    /// Nothing is begun before.
+    begins: Time,
 }
 
 /// Who asks, and what they need of an answer.
@@ -72,7 +74,13 @@ type Lines<'l> = Vec<(&'l str, Quantity)>;
 impl<'a> Planner<'a> {
     pub fn new(rules: &'a Rules, supplies: &'a Supplies<'a>, now: Time) -> Self {
         let (stock_taken, slot_taken, replaced) = <_>::default();
-        Planner { rules, supplies, now, stock_taken, slot_taken, replaced }
+        Planner { rules, supplies, now, stock_taken, slot_taken, replaced, begins: now }
+    }
+
+    /// Nothing of what is planned from now on is begun before: an order that can be undone is told to nobody.
+    pub fn beginning(mut self, at: Time) -> Self {
+        self.begins = self.begins.max(at);
+        self
     }
 
     /// What these commitments have is there for what is planned from now on.
@@ -131,7 +139,7 @@ impl<'a> Planner<'a> {
         let stocked: Lines<'a> = stocked.into_iter().collect();
         let saved = (self.stock_taken.clone(), self.slot_taken.clone());
         let planned = self.deliver(&stocked, inquiry, &asking, binding).and_then(|candidates| {
-            let after = candidates.iter().map(|c| c.parcel.hand_over_by).max().unwrap_or(self.now);
+            let after = candidates.iter().map(|c| c.parcel.hand_over_by).max().unwrap_or(self.begins);
             let services = self.serve(&uses, after, &asking, binding)?;
             Some((candidates, services))
         });
@@ -284,7 +292,7 @@ impl<'a> Planner<'a> {
         binding: &mut Vec<Binding>,
     ) -> Option<Candidate> {
         let place = self.rules.places.get(&lane.from)?;
-        let start = self.now.plus_micros(i64::from(place.handling_minutes) * 60_000_000);
+        let start = self.begins.plus_micros(i64::from(place.handling_minutes) * 60_000_000);
         let sourced: Vec<Sourced> = lines
             .iter()
             .map(|(item, quantity)| self.source(item, *quantity, &lane.from, start, asking, binding))

@@ -181,7 +181,8 @@ fn one_action_is_order_promise_and_authorisation_and_the_rest_waits_for_the_wind
     assert_eq!(shop.effects(), ["o-1 payment.authorise 20.50"]);
     let promises = shop.node.reader().unwrap().promises_of(shop.kim).unwrap();
     assert_eq!((promises.len(), promises[0].status), (1, model::PromiseStatus::Made));
-    // The nearest source: four hours and not three days.
+    // The nearest source, from when nobody can undo it any more: four hours and not three days.
+    assert!(promises[0].hand_over_by >= Some(START.plus_micros(10 * MINUTE)));
     assert!(promises[0].due_at < START.plus_micros(5 * HOUR), "{}", promises[0].due_at);
     shop.authorised(MINUTE, &id);
     shop.at(10 * MINUTE - 1);
