@@ -59,7 +59,7 @@ struct Settings {
 #[derive(Clone, Debug)]
 pub enum Way {
     /// It knows a message by its id, so that one may be sent again.
-    Webhook(Webhook),
+    Webhook(Box<Webhook>),
     /// It can be looked into.
     Directory(Directory),
 }
@@ -86,7 +86,7 @@ pub enum OutletError {
 
 impl Outlet {
     pub fn webhook(serves: Serves, url: &str, secret: Secret) -> Result<Self, OutletError> {
-        Ok(Outlet { serves, way: Way::Webhook(Webhook::new(url, secret)?) })
+        Ok(Outlet { serves, way: Way::Webhook(Box::new(Webhook::new(url, secret)?)) })
     }
 
     pub fn directory(serves: Serves, path: PathBuf) -> Result<Self, OutletError> {

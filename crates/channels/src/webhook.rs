@@ -57,15 +57,12 @@ impl Webhook {
         if !["http", "https"].contains(&scheme) || parsed.host().is_none_or(str::is_empty) {
             return Err(wrong());
         }
-        let agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            // A message goes where it was sent, or nowhere.
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .timeout_global(Some(PATIENCE))
-            .user_agent("Inyeon")
-            .build();
-        Ok(Webhook { url: url.to_owned(), secret, agent: agent.into() })
+        Ok(Webhook { url: url.to_owned(), secret, agent: agent(PATIENCE) })
+    }
+
+    /// How long the receiver may take, where it is not a quarter of a minute.
+    pub fn patience(self, patience: Duration) -> Self {
+        Webhook { agent: agent(patience), ..self }
     }
 
     pub fn url(&self) -> &str {
@@ -94,6 +91,18 @@ impl Webhook {
         let after = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
         judge(response.status().as_u16(), after)
     }
+}
+
+fn agent(patience: Duration) -> ureq::Agent {
+    let config = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        // A message goes where it was sent, or nowhere.
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .timeout_global(Some(patience))
+        .user_agent("Inyeon")
+        .build();
+    config.into()
 }
 
 fn judge(status: u16, retry_after: Option<&str>) -> Verdict {

@@ -37,6 +37,8 @@ mod mosquitto;
 mod openapi;
 #[path = "server/operations.rs"]
 mod operations;
+#[path = "server/orders.rs"]
+mod orders;
 #[path = "server/overload.rs"]
 mod overload;
 #[path = "server/plan.rs"]

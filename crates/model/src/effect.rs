@@ -23,6 +23,18 @@ pub enum EffectKind {
 }
 
 impl EffectKind {
+    pub const ALL: [EffectKind; 9] = [
+        EffectKind::CustomerNotify,
+        EffectKind::OperationsAlert,
+        EffectKind::OrderPlace,
+        EffectKind::OrderChange,
+        EffectKind::OrderCancel,
+        EffectKind::PaymentAuthorise,
+        EffectKind::PaymentCapture,
+        EffectKind::PaymentVoid,
+        EffectKind::PaymentRefund,
+    ];
+
     pub fn name(self) -> &'static str {
         match self {
             EffectKind::CustomerNotify => "customer.notify",

@@ -175,7 +175,9 @@ impl Fold {
             time_zone: defaults.time_zone.clone(),
             target: None,
         };
-        let answer = self.inquire(&inquiry, now)?;
+        let cancel_until = now.plus_micros(i64::from(rules.undo_minutes) * 60_000_000);
+        // Nobody begins what can still be undone, so the promise counts from there.
+        let answer = self.inquire_from(&inquiry, now, cancel_until)?;
         let Some(offer) = answer.offer else { return Ok(Ordered::Infeasible(Box::new(answer))) };
         if offer.total.is_none() && defaults.payment_token.is_some() {
             return Ok(Ordered::NoPrice);
@@ -193,7 +195,7 @@ impl Fold {
             request: ask.request.clone(),
             wanted,
             asked_at: now,
-            cancel_until: now.plus_micros(i64::from(rules.undo_minutes) * 60_000_000),
+            cancel_until,
             address: defaults.address,
             payment_token: defaults.payment_token,
         }));

@@ -21,6 +21,8 @@ mod identity;
 mod mailbox;
 #[path = "runtime/node.rs"]
 mod node;
+#[path = "runtime/ordering.rs"]
+mod ordering;
 #[path = "runtime/overload.rs"]
 mod overload;
 #[path = "runtime/poison.rs"]

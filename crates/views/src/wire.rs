@@ -32,7 +32,7 @@ named!(Basis, Basis::ALL);
 named!(BreakCause, [BreakCause::Clock, BreakCause::Company]);
 named!(CancelledBy, [CancelledBy::Customer, CancelledBy::Company, CancelledBy::Unknown]);
 named!(Comparator, [Comparator::AtMost, Comparator::AtLeast]);
-named!(EffectKind, [EffectKind::CustomerNotify, EffectKind::OperationsAlert]);
+named!(EffectKind, EffectKind::ALL);
 named!(OrderState, OrderState::ALL);
 named!(PromiseKind, PromiseKind::ALL);
 named!(PromiseStatus, PromiseStatus::ALL);

@@ -37,6 +37,8 @@ pub struct Planner<'a> {
     replaced: BTreeMap<EntityId, HoldId>,
     /// Counted as taken while one request is planned in parts.
     tentative: Vec<Need>,
+    /// Nothing is begun before.
+    begins: Time,
 }
 
 /// Many like requests as one: their quantities are summed up in it, and each has a parcel of its own.
@@ -89,7 +91,13 @@ type Lines<'l> = Vec<(&'l str, Quantity)>;
 impl<'a> Planner<'a> {
     pub fn new(rules: &'a Rules, supplies: &'a Supplies<'a>, now: Time) -> Self {
         let (stock_taken, slot_taken, replaced, tentative) = <_>::default();
-        Planner { rules, supplies, now, stock_taken, slot_taken, replaced, tentative }
+        Planner { rules, supplies, now, stock_taken, slot_taken, replaced, tentative, begins: now }
+    }
+
+    /// Nothing of what is planned from now on is begun before: an order that can be undone is told to nobody.
+    pub fn beginning(mut self, at: Time) -> Self {
+        self.begins = self.begins.max(at);
+        self
     }
 
     /// What these commitments have is there for what is planned from now on.
@@ -101,7 +109,7 @@ impl<'a> Planner<'a> {
     /// Answers a request, and leaves what it takes to whoever asked.
     pub fn answer(&mut self, inquiry: &Inquiry) -> Answer {
         let mut binding = Vec::new();
-        let one = Batch { from: self.now, parcels: Quantity::ONE, until: None };
+        let one = Batch { from: self.begins, parcels: Quantity::ONE, until: None };
         let offer = self.offer(inquiry, &one, &mut binding);
         let late = match (&offer, inquiry.wanted) {
             (Some(offer), Some(wanted)) => offer.due_at > wanted,
@@ -725,7 +733,8 @@ impl<'a> Planner<'a> {
                 let mut planner = Planner::new(self.rules, self.supplies, self.now);
                 planner.stock_taken.clone_from(&self.stock_taken);
                 planner.slot_taken.clone_from(&self.slot_taken);
-                let one = Batch { from: self.now, parcels: Quantity::ONE, until: None };
+                planner.begins = self.begins;
+                let one = Batch { from: self.begins, parcels: Quantity::ONE, until: None };
                 let offer = planner.offer(&instead, &one, &mut Vec::new());
                 if offer.is_some_and(|offer| inquiry.wanted.is_none_or(|wanted| offer.due_at <= wanted)) {
                     found.push((line.item_id.clone(), substitute.clone()));

@@ -99,6 +99,13 @@ impl Fold {
         self.plan_replacing(inquiry, now, &[])
     }
 
+    /// What can be promised where nothing is begun before a time.
+    pub fn inquire_from(&mut self, inquiry: &Inquiry, now: Time, begins: Time) -> Result<Answer, FoldError> {
+        self.with_supplies(std::slice::from_ref(inquiry), |rules, supplies| {
+            Planner::new(rules, supplies, now).beginning(begins).answer(inquiry)
+        })
+    }
+
     /// What can be promised if these commitments were let go for it.
     pub fn plan_replacing(
         &mut self,
