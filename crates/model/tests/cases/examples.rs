@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use model::identity::HashedIdentifier;
-use model::supply::Shortage;
+use model::supply::{Exchange, Shortage};
 use model::*;
 
 /// Examples of an enum, each beside the pattern of its variant; the match has no wildcard.
@@ -20,8 +20,12 @@ macro_rules! every {
     };
 }
 
+mod campaigns;
+mod orders;
 mod supply;
 
+pub(crate) use self::campaigns::command_list as campaign_commands;
+pub(crate) use self::orders::{command_list as order_commands, payment_states, payment_steps, return_states};
 use self::supply::{HOLD, of_supply, quote, remedy, reservation};
 pub(crate) use self::supply::{shortages, supply_commands};
 
@@ -97,6 +101,10 @@ every!(order_states, OrderState,
     "closed": OrderState::Closed => OrderState::Closed,
     "cancelled": OrderState::Cancelled => OrderState::Cancelled,
     "returned": OrderState::Returned => OrderState::Returned,
+    "draft": OrderState::Draft => OrderState::Draft,
+    "expired": OrderState::Expired => OrderState::Expired,
+    "return_requested": OrderState::ReturnRequested => OrderState::ReturnRequested,
+    "partially_returned": OrderState::PartiallyReturned => OrderState::PartiallyReturned,
 );
 
 every!(fulfillments, FulfillmentState,
@@ -161,6 +169,13 @@ every!(risks, RiskReason,
 every!(effect_kinds, EffectKind,
     "customer.notify": EffectKind::CustomerNotify => EffectKind::CustomerNotify,
     "operations.alert": EffectKind::OperationsAlert => EffectKind::OperationsAlert,
+    "order.place": EffectKind::OrderPlace => EffectKind::OrderPlace,
+    "order.change": EffectKind::OrderChange => EffectKind::OrderChange,
+    "order.cancel": EffectKind::OrderCancel => EffectKind::OrderCancel,
+    "payment.authorise": EffectKind::PaymentAuthorise => EffectKind::PaymentAuthorise,
+    "payment.capture": EffectKind::PaymentCapture => EffectKind::PaymentCapture,
+    "payment.void": EffectKind::PaymentVoid => EffectKind::PaymentVoid,
+    "payment.refund": EffectKind::PaymentRefund => EffectKind::PaymentRefund,
 );
 
 every!(effect_results, EffectResult,
@@ -174,6 +189,7 @@ every!(timer_purposes, TimerPurpose,
     "quote_expiry": TimerPurpose::QuoteExpiry(_) => TimerPurpose::QuoteExpiry(text("q-1")),
     "receipt_due": TimerPurpose::ReceiptDue(_) => TimerPurpose::ReceiptDue(text("po-1")),
     "risk_check": TimerPurpose::RiskCheck(_) => TimerPurpose::RiskCheck(text("q-1")),
+    "order_window": TimerPurpose::OrderWindow(_) => TimerPurpose::OrderWindow(text("o-1")),
 );
 
 fn hashed(n: u8) -> HashedIdentifier {
@@ -237,6 +253,7 @@ pub(crate) fn effect() -> Effect {
         promise_id: Some(text("order:o-1")),
         order_id: None,
         reason: text("promise_broken"),
+        body: None,
     }
 }
 
@@ -247,14 +264,15 @@ every!(facts, Fact,
         region: Some(text("SP")),
         total: Some(money(4990, "BRL")),
         lines: vec![
+            orders::line(Exchange::Mediated { partner: text("Hanil") }),
             OrderLine {
-                product_id: text("p-1"),
-                category: Some(text("paper")),
-                seller_id: Some(text("s-1")),
-                quantity: 2.5,
-                price: Some(money(1200, "KRW")),
+                product_id: text("p-2"),
+                category: None,
+                seller_id: None,
+                quantity: 1.0,
+                price: None,
+                exchange: Exchange::Direct,
             },
-            OrderLine { product_id: text("p-2"), category: None, seller_id: None, quantity: 1.0, price: None },
         ],
     },
     "order.moved": Fact::OrderMoved { .. } =>
@@ -356,6 +374,16 @@ every!(facts, Fact,
         Fact::SourceAllowed { source: text("checkout"), promises: true, at: AT },
     "promise.scored": Fact::PromiseScored { .. } => Fact::PromiseScored {
         promise_id: text("q-1"), at: AT, probability: 0.625, act_by: Time(AT.0 + 7) },
+    "order.handed_out": Fact::Order(_) => Fact::Order(OrderFact::HandedOut { order_id: text("o-1"), at: AT }),
+    "outlet.connected": Fact::OutletConnected { .. } => Fact::OutletConnected {
+        name: text("shop"), settings: text(r#"{"url":"https://shop.example/orders"}"#), at: AT },
+    "outlet.disconnected": Fact::OutletDisconnected { .. } =>
+        Fact::OutletDisconnected { name: text("shop"), at: AT },
+    "outlet.disabled": Fact::OutletDisabled { .. } =>
+        Fact::OutletDisabled { name: text("shop"), reason: text("410 Gone"), at: AT },
+    "campaign.planned": Fact::CampaignPlanned { .. } =>
+        Fact::CampaignPlanned { plan: Box::new(campaigns::plan()), at: AT },
+    "campaign.ended": Fact::CampaignEnded { .. } => Fact::CampaignEnded { campaign: text("spring"), at: AT },
 );
 
 every!(outcomes, Outcome,
@@ -419,6 +447,14 @@ every!(commands, Command,
     "allow_source": Command::AllowSource { .. } =>
         Command::AllowSource { source: text("checkout"), promises: true },
     "apply_remedy": Command::ApplyRemedy(_) => Command::ApplyRemedy(remedy()),
+    "order": Command::Order(_) => Command::Order(OrderCommand::Undo { order_id: text("o-1") }),
+    "connect_outlet": Command::ConnectOutlet { .. } => Command::ConnectOutlet {
+        name: text("shop"), settings: text(r#"{"url":"https://shop.example/orders"}"#) },
+    "disconnect_outlet": Command::DisconnectOutlet { .. } => Command::DisconnectOutlet { name: text("shop") },
+    "disable_outlet": Command::DisableOutlet { .. } =>
+        Command::DisableOutlet { name: text("shop"), reason: text("410 Gone") },
+    "plan_campaign": Command::PlanCampaign(_) => Command::PlanCampaign(Box::new(campaigns::plan())),
+    "end_campaign": Command::EndCampaign { .. } => Command::EndCampaign { campaign: text("spring") },
 );
 
 pub(crate) fn sealed(len: usize) -> Sealed<'static> {
@@ -544,6 +580,8 @@ pub(crate) fn outcome_lists() -> Vec<(String, Vec<Outcome>)> {
     let made = |terms| fact(Fact::PromiseMade { terms, at: AT });
     let all = |outcomes: &mut dyn Iterator<Item = Outcome>| outcomes.collect::<Vec<_>>();
     lists.extend(supply::outcome_lists());
+    lists.extend(orders::outcome_lists());
+    lists.extend(campaigns::outcome_lists());
     lists.push(of(
         "every.risk_reason",
         all(&mut risks()

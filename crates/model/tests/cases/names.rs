@@ -35,6 +35,7 @@ fn names_read_back() {
     check(examples::bases(), &Basis::ALL, Basis::name, Basis::from_name);
     let by = [CancelledBy::Customer, CancelledBy::Company, CancelledBy::Unknown];
     check(examples::cancellers(), &by, CancelledBy::name, CancelledBy::from_name);
+    check(examples::return_states(), &ReturnState::ALL, ReturnState::name, ReturnState::from_name);
     let comparators = [Comparator::AtMost, Comparator::AtLeast];
     check(examples::comparators(), &comparators, Comparator::name, Comparator::from_name);
 }
@@ -44,6 +45,22 @@ fn what_has_only_a_name_has_the_right_one() {
     for (name, state) in examples::order_states() {
         assert_eq!(state.name(), name);
         assert!(OrderState::ALL.contains(&state));
+    }
+    let payments: Vec<_> = examples::payment_states().into_iter().map(|(_, state)| state).collect();
+    assert_eq!(payments, PaymentState::ALL, "ALL misses a variant");
+    for (name, state) in examples::payment_states() {
+        assert_eq!(state.name(), name);
+    }
+    for (name, step) in examples::payment_steps() {
+        assert_eq!(step.name(), name);
+        let (order_id, amount, reference, at) = (String::new(), None, None, Time(0));
+        let fact = OrderFact::Payment { order_id, step, amount, reference, at };
+        assert_eq!(fact.name(), format!("payment.{name}"));
+    }
+    for (name, state) in examples::return_states() {
+        let (order_id, return_id, reason, at) = (String::new(), String::new(), None, Time(0));
+        let fact = OrderFact::ReturnMoved { order_id, return_id, state, reason, at };
+        assert_eq!(fact.name(), format!("return.{name}"));
     }
     for (name, status) in examples::statuses() {
         assert_eq!(status.name(), name);
@@ -80,18 +97,63 @@ fn a_promise_status_is_an_offer_or_open_or_ended() {
 #[test]
 fn an_order_moves_only_along_its_machine() {
     use OrderState::*;
-    for (from, allowed) in [
+    let machine = [
         (Placed, &[Confirmed, Allocated, PartiallyFulfilled, Fulfilled, Delivered, Closed, Cancelled][..]),
         (Confirmed, &[Allocated, PartiallyFulfilled, Fulfilled, Delivered, Closed, Cancelled]),
         (Allocated, &[PartiallyFulfilled, Fulfilled, Delivered, Closed, Cancelled]),
-        (PartiallyFulfilled, &[Fulfilled, Delivered, Closed, Cancelled, Returned]),
-        (Fulfilled, &[Delivered, Closed, Cancelled, Returned]),
-        (Delivered, &[Closed, Returned]),
-        (Closed, &[Returned]),
+        (
+            PartiallyFulfilled,
+            &[Fulfilled, Delivered, Closed, Cancelled, Returned, ReturnRequested, PartiallyReturned],
+        ),
+        (Fulfilled, &[Delivered, Closed, Cancelled, Returned, ReturnRequested, PartiallyReturned]),
+        (Delivered, &[Closed, Returned, ReturnRequested, PartiallyReturned]),
+        (Closed, &[Returned, ReturnRequested, PartiallyReturned]),
         (Cancelled, &[]),
         (Returned, &[]),
-    ] {
+        (
+            Draft,
+            &[
+                Placed,
+                Confirmed,
+                Allocated,
+                PartiallyFulfilled,
+                Fulfilled,
+                Delivered,
+                Closed,
+                Cancelled,
+                Expired,
+            ],
+        ),
+        (Expired, &[]),
+        (ReturnRequested, &[Delivered, Closed, Returned, PartiallyReturned]),
+        (PartiallyReturned, &[Closed, Returned, ReturnRequested]),
+    ];
+    assert_eq!(machine.map(|(from, _)| from), OrderState::ALL, "a state has no row");
+    for (from, allowed) in machine {
         let found: Vec<_> = OrderState::ALL.into_iter().filter(|next| from.may_become(*next)).collect();
+        assert_eq!(found, allowed, "from {}", from.name());
+    }
+}
+
+/// The same of a return.
+#[test]
+fn a_return_moves_only_along_its_machine() {
+    use ReturnState::*;
+    let machine = [
+        (Requested, &[Approved, Refused, Discretion, Received, Closed][..]),
+        (Approved, &[InTransit, Received, Refunded, Closed]),
+        (Refused, &[Received, Closed]),
+        (Discretion, &[Approved, Refused, Received, Closed]),
+        (InTransit, &[Received, Refunded, Closed]),
+        (Received, &[Restocked, WrittenOff, Refunded, Closed]),
+        (Restocked, &[Refunded, Closed]),
+        (WrittenOff, &[Refunded, Closed]),
+        (Refunded, &[Restocked, WrittenOff, Closed]),
+        (Closed, &[]),
+    ];
+    assert_eq!(machine.map(|(from, _)| from), ReturnState::ALL, "a state has no row");
+    for (from, allowed) in machine {
+        let found: Vec<_> = ReturnState::ALL.into_iter().filter(|next| from.may_become(*next)).collect();
         assert_eq!(found, allowed, "from {}", from.name());
     }
 }
