@@ -273,7 +273,8 @@ impl<'a> Planner<'a> {
         match best {
             // One place would wait for stock that several have together.
             Some(best) if waits && !inquiry.together => {
-                let split = self.split(lines, &lanes, false, asking);
+                let before = Some(best.parcel.due_at);
+                let split = self.split(lines, &lanes, false, before, asking);
                 let due = |all: &[Candidate]| all.iter().map(|c| c.parcel.due_at).max();
                 match split {
                     Some(split) if due(&split) < Some(best.parcel.due_at) => Some(split),
@@ -282,16 +283,18 @@ impl<'a> Planner<'a> {
             }
             Some(best) => Some(vec![best]),
             None if inquiry.together => None,
-            None => self.split(lines, &lanes, inquiry.partial, asking),
+            None => self.split(lines, &lanes, inquiry.partial, None, asking),
         }
     }
 
-    /// Each line from where it is had earliest, a line from several places where no one has all of it.
+    /// Each line from where it is had earliest, a line from several places where no one has all of it, or not `before` a
+    /// time.
     fn split(
         &mut self,
         lines: &Lines<'a>,
         lanes: &[&'a Lane],
         partial: bool,
+        before: Option<Time>,
         asking: &Asking<'_>,
     ) -> Option<Vec<Candidate>> {
         let mut of_lane: BTreeMap<usize, Lines<'a>> = BTreeMap::new();
@@ -304,7 +307,8 @@ impl<'a> Planner<'a> {
                     best = Some((index, way));
                 }
             }
-            if let Some((index, _)) = best {
+            let in_time = |way: &Candidate| before.is_none_or(|before| way.parcel.due_at < before);
+            if let Some((index, _)) = best.filter(|(_, way)| in_time(way)) {
                 of_lane.entry(index).or_default().push((item, *quantity));
                 continue;
             }
@@ -314,7 +318,9 @@ impl<'a> Planner<'a> {
                 let Some(at) = self.supplies.stock(item, &lane.from) else { continue };
                 let taken = self.stock_taken.get(&at.id).copied().unwrap_or_default();
                 let classes = &self.rules.classes;
-                let there = at.stock.available(asking.until, asking.class, classes, self.now, None) - taken;
+                // To be earlier than one place is, each must have its part at once.
+                let when = if before.is_some() { asking.from } else { asking.until };
+                let there = at.stock.available(when, asking.class, classes, self.now, None) - taken;
                 let some = there.min(wanted);
                 if some.is_positive()
                     && self.by_lane(&vec![(*item, some)], lane, asking, &mut Vec::new()).is_some()

@@ -608,3 +608,156 @@ fn what_is_short_can_be_made_where_there_is_material_and_capacity() {
             .any(|b| matches!(b, engine::promising::Binding::Stock { item_id, .. } if item_id == "toner"))
     );
 }
+
+fn at_hour(hours: i64) -> String {
+    START.plus_micros(hours * HOUR).to_string()
+}
+
+/// What one line of a request takes is not there for its other lines, whatever is planned is what can be held.
+#[test]
+fn lines_of_one_request_share_what_there_is() {
+    let dir = temp();
+    let mut shop = stocked(&test_keys(dir.path()), 4);
+    for item in ["burger", "fries"] {
+        let made = json!([{ "resource": "line", "units": 1 }]);
+        shop.told(
+            "item.published",
+            json!({ "item_id": item, "made_with": made, "price": 1_000, "currency": "KRW" }),
+        );
+        shop.told("stock.counted", json!({ "item_id": item, "place": "seoul", "on_hand": 0 }));
+    }
+    // Three a slot, for both together.
+    let mut both = want("burger", 2);
+    both.lines.push(WantedLine { item_id: "fries".into(), quantity: Quantity::units(2), price: None });
+    let Quoted::Known { record, .. } = shop.quote("ana", "q-1", both) else { panic!("in two slots") };
+    assert_eq!(record.stage, QuoteStage::Held);
+    let slots: BTreeSet<Time> = record
+        .quote
+        .needs
+        .iter()
+        .filter(|n| n.name == SupplyName::Resource("line".into()))
+        .map(|n| n.take.due())
+        .collect();
+    assert_eq!(slots.len(), 2);
+    // Of five sets there are parts for four: two toners each, eight in both places.
+    let partial = Inquiry { partial: true, ..want("set", 5) };
+    let Quoted::Known { record, .. } = shop.quote("ben", "q-2", partial) else { panic!("some of them") };
+    assert_eq!(record.stage, QuoteStage::Held);
+    let held: Quantity = record
+        .quote
+        .needs
+        .iter()
+        .filter(|n| matches!(&n.name, SupplyName::Stock { item, .. } if item == "toner"))
+        .map(|n| n.take.amount())
+        .sum();
+    assert_eq!(record.quote.lines[0].quantity, 4.0);
+    assert_eq!(held, Quantity::units(8));
+}
+
+#[test]
+fn several_places_together_are_earlier_than_one_that_waits() {
+    let dir = temp();
+    let mut shop = stocked(&test_keys(dir.path()), 3);
+    shop.told("stock.expected", json!({ "item_id": "toner", "place": "seoul", "receipt": "po", "quantity": 9, "due": at_hour(50 * 24) }));
+    let now = shop.now;
+    let offer = shop.fold.inquire(&want("toner", 6), now).unwrap().offer.unwrap();
+    assert_eq!(offer.parcels.len(), 2);
+    assert!(offer.due_at < START.plus_micros(10 * DAY));
+    let together = Inquiry { together: true, ..want("toner", 6) };
+    let offer = shop.fold.inquire(&together, now).unwrap().offer.unwrap();
+    assert!(offer.parcels.len() == 1 && offer.due_at > START.plus_micros(50 * DAY));
+}
+
+#[test]
+fn goods_that_leave_free_no_slot_that_is_still_to_come() {
+    let dir = temp();
+    let mut shop = stocked(&test_keys(dir.path()), 9);
+    shop.told(
+        "capacity.set",
+        json!({ "resource": "van", "shifts": [{ "from": "18:00", "to": "20:00", "units": 1 }] }),
+    );
+    let mut due = Vec::new();
+    for n in 1..=3 {
+        let (quote, order) = (format!("q-{n}"), format!("o-{n}"));
+        let Quoted::Known { record, .. } =
+            shop.quote("ana", &quote, Inquiry { together: true, ..want("toner", 1) })
+        else {
+            panic!()
+        };
+        due.push(record.quote.parcels[0].hand_over_by);
+        if record.quote.parcels[0].place != "seoul" {
+            break;
+        }
+        assert_eq!(shop.confirm(&quote, &order), Ok(QuoteStage::Placed));
+        let left = event(EventKind::Track, "fulfillment.shipped", shop.now);
+        shop.receive(model::Event {
+            properties: Some(json!({ "order_id": order }).to_string().into()),
+            ..left
+        });
+        shop.fold.deliver_now().unwrap();
+    }
+    let evenings: BTreeSet<_> = due.iter().collect();
+    assert_eq!(evenings.len(), due.len(), "each van takes one parcel: {due:?}");
+}
+
+#[test]
+fn what_was_counted_is_not_counted_again() {
+    let dir = temp();
+    let mut shop = stocked(&test_keys(dir.path()), 5);
+    let seoul = |more: Value| {
+        let mut of = json!({ "item_id": "toner", "place": "seoul" });
+        of.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        of
+    };
+    let id = shop
+        .fold
+        .supply(&SupplyName::Stock { item: "toner".into(), place: "seoul".into() })
+        .unwrap()
+        .unwrap();
+    let on_hand = |shop: &mut Shop| shop.fold.entity(id).unwrap().stock().unwrap().on_hand;
+    let tell = |shop: &mut Shop, name: &str, hours: i64, more: Value| {
+        let told = event(EventKind::Track, name, START.plus_micros(hours * HOUR));
+        shop.receive(model::Event { properties: Some(seoul(more).to_string().into()), ..told });
+    };
+    shop.wait(12 * HOUR);
+    tell(&mut shop, "stock.expected", 1, json!({ "receipt": "po", "quantity": 10, "due": at_hour(5) }));
+    tell(&mut shop, "stock.counted", 6, json!({ "on_hand": 15 }));
+    // It came before the count, and is heard after it.
+    tell(&mut shop, "stock.received", 5, json!({ "receipt": "po", "quantity": 10 }));
+    assert_eq!(on_hand(&mut shop), Quantity::units(15));
+    assert!(shop.fold.entity(id).unwrap().stock().unwrap().receipts.is_empty());
+    // An older word about it does not bring it back.
+    tell(&mut shop, "stock.expected", 2, json!({ "receipt": "po", "quantity": 10, "due": at_hour(30) }));
+    assert!(shop.fold.entity(id).unwrap().stock().unwrap().receipts.is_empty());
+    // Goods that left before the count as well.
+    shop.quote("ana", "q-1", Inquiry { together: true, ..want("toner", 2) });
+    assert_eq!(shop.confirm("q-1", "o-1"), Ok(QuoteStage::Placed));
+    let order = json!({ "order_id": "o-1" });
+    shop.wait(2 * HOUR);
+    let shipped = event(EventKind::Track, "fulfillment.shipped", START.plus_micros(13 * HOUR));
+    tell(&mut shop, "stock.counted", 14, json!({ "on_hand": 13 }));
+    shop.receive(model::Event { properties: Some(order.to_string().into()), ..shipped });
+    shop.fold.deliver_now().unwrap();
+    assert_eq!(on_hand(&mut shop), Quantity::units(13));
+    let of_stock = shop.held().values().filter(|(_, held)| matches!(held.take, Take::Stock { .. })).count();
+    assert_eq!(of_stock, 0);
+}
+
+#[test]
+fn a_confirmation_after_a_cancellation_or_the_shops_own_word_is_one_order_or_none() {
+    let dir = temp();
+    let mut shop = stocked(&test_keys(dir.path()), 5);
+    shop.quote("ana", "q-1", want("toner", 1));
+    let cancelled =
+        track("ana", "order.cancelled", shop.now, &json!({ "order_id": "o-1", "cancelled_by": "customer" }));
+    shop.receive(cancelled);
+    assert!(shop.confirm("q-1", "o-1").is_err());
+    assert_eq!((shop.stage("ana", "q-1"), shop.held().len()), (Some(QuoteStage::Released), 0));
+    // A shop that tells of the order first.
+    shop.quote("ana", "q-2", want("toner", 1));
+    let placed = track("ana", "order.placed", shop.now, &json!({ "order_id": "o-2" }));
+    shop.receive(placed);
+    assert_eq!(shop.confirm("q-2", "o-2"), Ok(QuoteStage::Placed));
+    shop.quote("ben", "q-3", want("toner", 1));
+    assert_eq!(shop.confirm("q-3", "o-2"), Err(NotConfirmed::OrderTaken));
+}

@@ -204,6 +204,17 @@ impl Shop {
 
     /// Whoever folds the journal again sees the same.
     fn folds_again(self) {
+        // Whoever is told is told on another thread; it is over before the store is closed.
+        let kim = self.kim();
+        let limit = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        let told = |fold: &mut runtime::Fold| {
+            let customer = fold.entity(kim).unwrap().customer().unwrap();
+            customer.effects.values().all(|record| record.state.is_ended())
+        };
+        while !self.node.ask(told).unwrap() {
+            assert!(std::time::Instant::now() < limit, "an effect never ends");
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
         let before = look(&self.node);
         let home = self.home;
         drop(self.node);

@@ -192,7 +192,7 @@ every!(supply_mails, SupplyMail,
     "release_hold": SupplyMail::ReleaseHold { .. } =>
         SupplyMail::ReleaseHold { hold: HOLD, expires_at: AT, now: AT },
     "use_commitment": SupplyMail::UseCommitment { .. } =>
-        SupplyMail::UseCommitment { hold: HOLD, share: 1.0, now: AT },
+        SupplyMail::UseCommitment { hold: HOLD, share: 1.0, at: AT, now: AT },
     "hold_answered": SupplyMail::HoldAnswered { .. } =>
         SupplyMail::HoldAnswered { hold: HOLD, refused: Some(Refusal::Ended), now: AT },
     "confirm_answered": SupplyMail::ConfirmAnswered { .. } =>
