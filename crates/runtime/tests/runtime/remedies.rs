@@ -207,7 +207,7 @@ impl Shop {
         // Whoever is told is told on another thread; it is over before the store is closed.
         let kim = self.kim();
         let limit = std::time::Instant::now() + std::time::Duration::from_secs(60);
-        let told = |fold: &mut runtime::Fold| {
+        let told = move |fold: &mut runtime::Fold| {
             let customer = fold.entity(kim).unwrap().customer().unwrap();
             customer.effects.values().all(|record| record.state.is_ended())
         };
