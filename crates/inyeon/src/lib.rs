@@ -20,4 +20,5 @@ pub mod render;
 mod replay;
 pub mod serve;
 mod told;
+pub mod trial;
 pub mod webhook;

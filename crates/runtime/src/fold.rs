@@ -226,6 +226,14 @@ impl Fold {
 
     // ---- live -------------------------------------------------------------------------------------------------
 
+    /// Puts a record at the end of an intake that is in memory, and says its sequence; `None` where the logs are on
+    /// disk and others write them.
+    pub fn receive(&mut self, record: Vec<u8>) -> Option<u64> {
+        let Logs::Memory { intake, .. } = &mut self.logs else { return None };
+        intake.push(record);
+        Some(intake.len() as u64)
+    }
+
     /// Counts the next intake record. Records come in the order of their sequences.
     pub fn apply(&mut self, seq: u64) -> Result<(), FoldError> {
         debug_assert_eq!(seq, self.own.applied_to + 1);
