@@ -26,7 +26,7 @@ mod tests {
             let e = by.entry(truth.cause).or_default();
             e[0]+=1;
             let broken = f.kept == Some(false);
-            let early = f.flagged.is_some_and(|(at,_)| at.plus_micros(4*3_600_000_000) <= f.first_due);
+            let early = f.flagged.is_some_and(|(at,_)| at.plus_micros(3_600_000_000) <= f.first_due);
             e[1]+=u32::from(broken); e[2]+=u32::from(f.flagged.is_some()); e[3]+=u32::from(broken&&early); e[4]+=u32::from(broken&&f.flagged.is_some());
             if truth.delivered_at.is_none() { e[5]+=1; }
             if let Some((_,w)) = f.flagged { let x = why.entry(w).or_default(); x[0]+=1; x[1]+=u32::from(broken); }
