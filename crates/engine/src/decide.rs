@@ -433,6 +433,8 @@ impl Decision<'_> {
             | Command::DisconnectBroker { .. }
             | Command::PublishPlan { .. }
             | Command::PublishIdentityRules { .. }
+            | Command::PlanCampaign(_)
+            | Command::EndCampaign { .. }
             | Command::NoteDeadLetterReplayed { .. } => {
                 self.ignore("a command for the workspace".to_owned());
             }
@@ -533,6 +535,13 @@ fn decide_workspace(workspace: &Workspace, command: &Command, now: Time) -> Vec<
             None => return vec![Outcome::Ignored { reason: format!("no import {name} was started") }],
         },
         Command::NoteDeadLetterReplayed { seq } => Fact::DeadLetterReplayed { seq: *seq, at: now },
+        Command::PlanCampaign(plan) => Fact::CampaignPlanned { plan: plan.clone(), at: now },
+        Command::EndCampaign { campaign } => match workspace.campaigns.get(campaign) {
+            Some(known) if known.ended_at.is_none() => {
+                Fact::CampaignEnded { campaign: campaign.clone(), at: now }
+            }
+            _ => return vec![Outcome::Ignored { reason: format!("no campaign {campaign} is planned") }],
+        },
         Command::Erase
         | Command::Quote(_)
         | Command::ConfirmQuote { .. }

@@ -13,7 +13,7 @@ use crate::Entity;
 use crate::customer::{Customer, EarlySignal, EffectRecord, EffectState, Order, Promise, QuoteRecord, Timer};
 use crate::identity::Identifiers;
 use crate::supply::{Short, State, evolve_supply};
-use crate::workspace::{Broker, Import, Published, Source, Webhook, Workspace};
+use crate::workspace::{Broker, Import, PlannedCampaign, Published, Source, Webhook, Workspace};
 
 /// An input as it reaches the profile that it was resolved to.
 pub struct Observed<'a> {
@@ -314,6 +314,8 @@ fn apply_fact(customer: &mut Customer, fact: &Fact, timeline: TimelineId) {
         | Fact::EffectsSwitched { .. }
         | Fact::ImportStarted { .. }
         | Fact::ImportFinished { .. }
+        | Fact::CampaignPlanned { .. }
+        | Fact::CampaignEnded { .. }
         | Fact::DeadLetterReplayed { .. } => {}
     }
 }
@@ -457,6 +459,16 @@ fn evolve_workspace(workspace: &mut Workspace, fact: &Fact) {
         }
         Fact::IdentityRulesPublished { version, rules, at } => {
             workspace.identity_rules = Some(Published { version: *version, text: rules.clone(), at: *at });
+        }
+        Fact::CampaignPlanned { plan, at } => {
+            let planned = PlannedCampaign { plan: (**plan).clone(), at: *at, ended_at: None };
+            workspace.campaigns.insert(plan.campaign.clone(), planned);
+        }
+        Fact::CampaignEnded { campaign, at } => {
+            if let Some(planned) = workspace.campaigns.get_mut(campaign) {
+                planned.ended_at = Some(*at);
+                planned.plan.reserved.clear();
+            }
         }
         Fact::EffectsSwitched { on, .. } => workspace.effects_on = *on,
         Fact::ImportStarted { timeline, name, at } => {

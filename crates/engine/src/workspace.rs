@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use model::{Time, TimelineId};
+use model::{CampaignPlan, Time, TimelineId};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -15,6 +15,8 @@ pub struct Workspace {
     pub plan: Option<Published>,
     /// Which identifiers tie people together; the built-in rules where nothing was published.
     pub identity_rules: Option<Published>,
+    /// By their ids; those that ended too.
+    pub campaigns: BTreeMap<String, PlannedCampaign>,
     /// The kill switch: off, no effect starts.
     pub effects_on: bool,
 }
@@ -28,6 +30,7 @@ impl Default for Workspace {
             brokers: BTreeMap::new(),
             plan: None,
             identity_rules: None,
+            campaigns: BTreeMap::new(),
             effects_on: true,
         }
     }
@@ -56,6 +59,14 @@ pub struct Broker {
     /// Where it is and how to read its topics, as JSON; with its password.
     pub settings: String,
     pub connected_at: Time,
+}
+
+/// A campaign in the calendar.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct PlannedCampaign {
+    pub plan: CampaignPlan,
+    pub at: Time,
+    pub ended_at: Option<Time>,
 }
 
 /// A text that holds until the next version.

@@ -1,6 +1,7 @@
 //! The state machines of the design, and what must hold whatever happens.
 
 mod cases {
+    mod campaign;
     mod effects;
     mod identity;
     mod merge;

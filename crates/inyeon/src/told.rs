@@ -54,6 +54,8 @@ fn fact_detail(fact: &Fact) -> String {
         Fact::SignalKept { about, name, .. } => format!("{about} {name}"),
         Fact::Quote(fact) => quote_detail(fact),
         Fact::Supply(fact) => supply_detail(fact),
+        Fact::CampaignPlanned { plan, .. } => plan.campaign.clone(),
+        Fact::CampaignEnded { campaign, .. } => campaign.clone(),
         Fact::IdentifiersParted { .. }
         | Fact::IdentifiersJoined { .. }
         | Fact::ProfileErased { .. }

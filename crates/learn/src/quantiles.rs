@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::distribution::Counts;
+
 /// A continuous distribution: its quantile function at rising probabilities, linear between them and flat outside.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(try_from = "Vec<(f64, f64)>", into = "Vec<(f64, f64)>")]
@@ -46,6 +48,38 @@ impl Quantiles {
         Self::new(points.collect())
     }
 
+    /// A distribution of counts of some `unit`, in steps: the quantile at a probability is a count and not a value
+    /// between two. Of more than two hundred counts, neighbours that make little difference to the probability are told
+    /// by the highest of them; the last 10⁻⁹ is left out.
+    pub fn of_counts(counts: &Counts, unit: f64) -> Result<Self, QuantilesError> {
+        /// How near to each other two steps come, and the least that is a step.
+        const EDGE: f64 = 1e-12;
+        const LEAST: f64 = 1e-11;
+        const MOST: f64 = 1.0 - 1e-9;
+        let (first, last) = counts.support();
+        let few = last - first < 200;
+        let mut points: Vec<(f64, f64)> = Vec::new();
+        let mut below = 0.0;
+        for k in first..=last {
+            let (p, value) = (counts.cdf(k as f64), k as f64 * unit);
+            // A hundredth in the middle, and in the tails a part of what is left of them.
+            let coarse = f64::min(0.01, 0.3 * p.min(1.0 - below)).max(LEAST);
+            let at_end = p >= MOST;
+            if p - below < if few || at_end { LEAST } else { coarse } {
+                continue;
+            }
+            if !points.is_empty() {
+                points.push((below + EDGE, value));
+            }
+            points.push((p, value));
+            below = p;
+            if at_end {
+                break;
+            }
+        }
+        Self::new(points)
+    }
+
     /// The value below which it stays with probability `p`.
     pub fn quantile(&self, p: f64) -> f64 {
         let after = self.points.partition_point(|(known, _)| *known < p);
@@ -65,6 +99,35 @@ impl Quantiles {
             (Some((p, _)), None) => p,
             (Some((p0, v0)), Some((p1, v1))) => p0 + (p1 - p0) * (value - v0) / (v1 - v0),
         }
+    }
+
+    /// The highest probability that is known.
+    pub fn known(&self) -> f64 {
+        self.points[self.points.len() - 1].0
+    }
+
+    /// The mean, with what lies outside the known probabilities at the outermost values.
+    pub fn mean(&self) -> f64 {
+        // Everything is at the lowest value or above it.
+        self.points[0].1 + self.loss(self.points[0].1)
+    }
+
+    /// E[(D − `level`)⁺], the expected amount beyond a level; what lies outside the known probabilities is at the
+    /// outermost values.
+    pub fn loss(&self, level: f64) -> f64 {
+        let (lowest, highest) = (self.points[0], self.points[self.points.len() - 1]);
+        let between = self.points.windows(2).map(|w| {
+            let ((p0, v0), (p1, v1)) = (w[0], w[1]);
+            let beyond = match () {
+                () if level <= v0 => 0.5 * v0 + 0.5 * v1 - level,
+                () if level >= v1 => 0.0,
+                () => 0.5 * (v1 - level) * ((v1 - level) / (v1 - v0)),
+            };
+            (p1 - p0) * beyond
+        });
+        let below = lowest.0 * (lowest.1 - level).max(0.0);
+        let above = (1.0 - highest.0) * (highest.1 - level).max(0.0);
+        below + between.sum::<f64>() + above
     }
 
     /// The points, as (probability, value).
@@ -109,6 +172,29 @@ mod tests {
         assert_eq!(Quantiles::new(vec![(0.5, f64::NAN)]), Err(QuantilesError::NotANumber(0)));
         assert_eq!(Quantiles::new(vec![(0.5, 1.0), (0.6, 0.5)]), Err(QuantilesError::NotRising(1)));
         assert_eq!(Quantiles::of_sample(&[], 9), Err(QuantilesError::Empty));
+    }
+
+    #[test]
+    fn counts_are_told_in_steps() {
+        let dozens = Counts::new(vec![0.5, 0.0, 0.3, 0.2]).unwrap();
+        let q = Quantiles::of_counts(&dozens, 12.0).unwrap();
+        for (p, value) in [(0.1, 0.0), (0.5, 0.0), (0.51, 24.0), (0.8, 24.0), (0.81, 36.0), (1.0, 36.0)] {
+            assert_eq!(q.quantile(p), value, "{p}");
+        }
+        for (value, p) in [(-1.0, 0.0), (0.0, 0.5), (23.0, 0.5), (24.0, 0.8), (35.0, 0.8), (36.0, 1.0)] {
+            assert!((q.cdf(value) - p).abs() < 1e-11, "{value}");
+        }
+        assert!((q.mean() - 14.4).abs() < 1e-9);
+        // Many counts: never below the true quantile, and at most a hundredth above it.
+        let many = Counts::poisson(1e5).unwrap();
+        let q = Quantiles::of_counts(&many, 1.0).unwrap();
+        assert!(q.points().len() < 600, "{}", q.points().len());
+        for p in [1e-4, 0.01, 0.3, 0.5, 0.77, 0.95, 0.999, 0.99999] {
+            let found = q.quantile(p);
+            assert!(found >= many.quantile(p), "{p}");
+            let above = (p + 0.011_f64).min(1.0 - (1.0 - p) * 0.6);
+            assert!(found <= many.quantile(above), "{p}: {found} {}", many.quantile(above));
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::campaign::CampaignPlan;
 use crate::effect::{Effect, EffectKey, EffectResult};
 use crate::fact::Fact;
 use crate::id::{EntityId, IdentifierHash, KeyId, Position, TimelineId};
@@ -217,6 +218,11 @@ pub enum Command {
         quote_id: String,
     },
     Supply(SupplyCommand),
+    /// Keep a campaign with its verdict and what is set aside for it.
+    PlanCampaign(Box<CampaignPlan>),
+    EndCampaign {
+        campaign: String,
+    },
 }
 
 /// Why an input was passed over.

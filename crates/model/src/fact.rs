@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::campaign::CampaignPlan;
 use crate::id::EntityId;
 use crate::identity::HashedIdentifier;
 use crate::money::Money;
@@ -227,6 +228,16 @@ pub enum Fact {
     },
     Quote(QuoteFact),
     Supply(SupplyFact),
+    /// A campaign stands in the calendar, with what is set aside for it; the latest word about it holds.
+    CampaignPlanned {
+        plan: Box<CampaignPlan>,
+        at: Time,
+    },
+    /// It is over or called off, and nothing is set aside for it any more.
+    CampaignEnded {
+        campaign: String,
+        at: Time,
+    },
 }
 
 impl Fact {
@@ -271,6 +282,8 @@ impl Fact {
             Fact::DeadLetterReplayed { .. } => "dead_letter.replayed",
             Fact::Quote(fact) => fact.name(),
             Fact::Supply(fact) => fact.name(),
+            Fact::CampaignPlanned { .. } => "campaign.planned",
+            Fact::CampaignEnded { .. } => "campaign.ended",
         }
     }
 }

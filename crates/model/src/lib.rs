@@ -5,6 +5,7 @@
 //! number. Everything that is written to disk has its versioned form in [`codec`].
 
 pub mod calendar;
+pub mod campaign;
 pub mod codec;
 pub mod effect;
 pub mod entry;
@@ -25,6 +26,7 @@ pub mod supply_signal;
 pub mod time;
 
 pub use calendar::{Calendar, Slot};
+pub use campaign::{CampaignLoad, CampaignPlan, CampaignReservation};
 pub use effect::{Effect, EffectKey, EffectKind, EffectResult};
 pub use entry::{
     Cause, Command, Entry, MailBody, MailKey, Outcome, Sealed, SkipReason, TimerId, TimerPurpose,

@@ -80,6 +80,8 @@ fn is_common(fact: &Fact) -> bool {
             | Fact::ImportStarted { .. }
             | Fact::ImportFinished { .. }
             | Fact::DeadLetterReplayed { .. }
+            | Fact::CampaignPlanned { .. }
+            | Fact::CampaignEnded { .. }
     )
 }
 

@@ -186,7 +186,9 @@ impl<'c> Fold<'c> {
             | Fact::IdentifiersJoined { .. }
             | Fact::SignalKept { .. }
             | Fact::Quote(_)
-            | Fact::Supply(_) => Ok(()),
+            | Fact::Supply(_)
+            | Fact::CampaignPlanned { .. }
+            | Fact::CampaignEnded { .. } => Ok(()),
             Fact::ProfileErased { at: _ } => self.erase(entity),
             Fact::SourceCreated { .. }
             | Fact::SourceRevoked { .. }

@@ -1,6 +1,7 @@
 //! What can be promised: a request, the supply that there is, and an answer with its reasons. Reads and decides
 //! nothing; who is promised something holds it by the commands that an [`Offer`] turns into.
 
+pub mod campaign;
 mod plan;
 mod rules;
 mod supplies;

@@ -32,6 +32,18 @@ pub struct Planner<'a> {
     slot_taken: BTreeMap<(EntityId, Time), Quantity>,
     /// Commitments that what is planned would stand in for.
     replaced: BTreeMap<EntityId, HoldId>,
+    /// Counted as taken while one request is planned in parts.
+    tentative: Vec<Need>,
+}
+
+/// Many like requests as one: their quantities are summed up in it, and each has a parcel of its own.
+pub(super) struct Batch {
+    /// When they are asked for.
+    pub(super) from: Time,
+    /// How many; each parcel takes its part of slots so many times.
+    pub(super) parcels: Quantity,
+    /// Nothing that begins later is looked at.
+    pub(super) until: Option<Time>,
 }
 
 /// Who asks, and what they need of an answer.
@@ -41,7 +53,9 @@ struct Asking<'a> {
     wanted: Option<Time>,
     target: f64,
     zone: Zone,
+    from: Time,
     until: Time,
+    parcels: Quantity,
 }
 
 /// When a slot may begin that is looked for from a time on.
@@ -71,8 +85,8 @@ type Lines<'l> = Vec<(&'l str, Quantity)>;
 
 impl<'a> Planner<'a> {
     pub fn new(rules: &'a Rules, supplies: &'a Supplies<'a>, now: Time) -> Self {
-        let (stock_taken, slot_taken, replaced) = <_>::default();
-        Planner { rules, supplies, now, stock_taken, slot_taken, replaced }
+        let (stock_taken, slot_taken, replaced, tentative) = <_>::default();
+        Planner { rules, supplies, now, stock_taken, slot_taken, replaced, tentative }
     }
 
     /// What these commitments have is there for what is planned from now on.
@@ -84,7 +98,8 @@ impl<'a> Planner<'a> {
     /// Answers a request, and leaves what it takes to whoever asked.
     pub fn answer(&mut self, inquiry: &Inquiry) -> Answer {
         let mut binding = Vec::new();
-        let offer = self.offer(inquiry, &mut binding);
+        let one = Batch { from: self.now, parcels: Quantity::ONE, until: None };
+        let offer = self.offer(inquiry, &one, &mut binding);
         let late = match (&offer, inquiry.wanted) {
             (Some(offer), Some(wanted)) => offer.due_at > wanted,
             (offer, _) => offer.is_none(),
@@ -103,22 +118,33 @@ impl<'a> Planner<'a> {
     }
 
     fn count(&mut self, need: &Need) {
+        *self.counted(need) += need.take.amount();
+    }
+
+    fn counted(&mut self, need: &Need) -> &mut Quantity {
         match &need.take {
-            Take::Stock { quantity, .. } => *self.stock_taken.entry(need.of).or_default() += *quantity,
-            Take::Slot { slot, units, .. } => {
-                *self.slot_taken.entry((need.of, slot.start)).or_default() += *units;
-            }
+            Take::Stock { .. } => self.stock_taken.entry(need.of).or_default(),
+            Take::Slot { slot, .. } => self.slot_taken.entry((need.of, slot.start)).or_default(),
         }
     }
 
-    fn offer(&mut self, inquiry: &Inquiry, binding: &mut Vec<Binding>) -> Option<Offer> {
+    pub(super) fn offer(
+        &mut self,
+        inquiry: &Inquiry,
+        batch: &Batch,
+        binding: &mut Vec<Binding>,
+    ) -> Option<Offer> {
+        let from = batch.from.max(self.now);
+        let horizon = from.plus_micros(i64::from(self.rules.horizon_days) * 86_400_000_000);
         let asking = Asking {
             class: &inquiry.class,
             priority: inquiry.priority,
-            wanted: inquiry.wanted.filter(|wanted| *wanted > self.now),
+            wanted: inquiry.wanted.filter(|wanted| *wanted > from),
             target: inquiry.target.filter(|t| *t > 0.0 && *t < 1.0).unwrap_or(self.rules.service_target),
             zone: zone_or_utc(inquiry.time_zone.as_deref().unwrap_or(&self.rules.time_zone)),
-            until: self.now.plus_micros(i64::from(self.rules.horizon_days) * 86_400_000_000),
+            from,
+            until: batch.until.map_or(horizon, |until| until.min(horizon)),
+            parcels: batch.parcels,
         };
         let (mut stocked, mut uses) = (BTreeMap::new(), BTreeMap::new());
         let mut known = true;
@@ -129,14 +155,15 @@ impl<'a> Planner<'a> {
             return None;
         }
         let stocked: Lines<'a> = stocked.into_iter().collect();
-        let saved = (self.stock_taken.clone(), self.slot_taken.clone());
         let planned = self.deliver(&stocked, inquiry, &asking, binding).and_then(|candidates| {
-            let after = candidates.iter().map(|c| c.parcel.hand_over_by).max().unwrap_or(self.now);
+            let after = candidates.iter().map(|c| c.parcel.hand_over_by).max().unwrap_or(from);
             let services = self.serve(&uses, after, &asking, binding)?;
             Some((candidates, services))
         });
         // It is taken when somebody takes it, not by asking.
-        (self.stock_taken, self.slot_taken) = saved;
+        for need in std::mem::take(&mut self.tentative) {
+            *self.counted(&need) -= need.take.amount();
+        }
         let (candidates, services) = planned?;
         self.put_together(inquiry, candidates, services, &asking, binding)
     }
@@ -269,6 +296,7 @@ impl<'a> Planner<'a> {
             let candidate = self.from_place(&lines, lanes[index], asking, &mut Vec::new())?;
             for need in &candidate.needs {
                 self.count(need);
+                self.tentative.push(need.clone());
             }
             candidates.push(candidate);
         }
@@ -284,21 +312,21 @@ impl<'a> Planner<'a> {
         binding: &mut Vec<Binding>,
     ) -> Option<Candidate> {
         let place = self.rules.places.get(&lane.from)?;
-        let start = self.now.plus_micros(i64::from(place.handling_minutes) * 60_000_000);
+        let start = asking.from.plus_micros(i64::from(place.handling_minutes) * 60_000_000);
         let sourced: Vec<Sourced> = lines
             .iter()
             .map(|(item, quantity)| self.source(item, *quantity, &lane.from, start, asking, binding))
             .collect::<Option<_>>()?;
         let ready = sourced.iter().map(|line| line.ready).max().unwrap_or(start);
         let basis = sourced.iter().map(|line| line.basis).max().unwrap_or(Basis::Atp);
-        let units = place.work_units.unwrap_or(Quantity::ONE);
+        let units = place.work_units.unwrap_or(Quantity::ONE).times(asking.parcels);
         let work = match &place.work {
             Some(name) => Some(self.slot(name, units, ready, Begins::Before, asking, binding)?),
             None => None,
         };
         let leaves = work.as_ref().map_or(ready, |work| work.slot.end);
         let away = match &lane.slots {
-            Some(name) => Some(self.slot(name, Quantity::ONE, leaves, Begins::After, asking, binding)?),
+            Some(name) => Some(self.slot(name, asking.parcels, leaves, Begins::After, asking, binding)?),
             None => None,
         };
         let hours = lane.hours.quantile(asking.target);
@@ -317,7 +345,7 @@ impl<'a> Planner<'a> {
             // It can be had in time: as late as it may leave.
             let latest = wanted.plus_micros(-travels);
             if let (Some(name), Some(found)) = (&lane.slots, &away)
-                && let Some(later) = self.last_slot(name, Quantity::ONE, found.slot.start, latest, asking)
+                && let Some(later) = self.last_slot(name, asking.parcels, found.slot.start, latest, asking)
             {
                 away = Some(later);
             }
@@ -353,7 +381,7 @@ impl<'a> Planner<'a> {
             lines: lines.iter().map(|(item, quantity)| ((*item).to_owned(), *quantity)).collect(),
             hand_over_by,
             due_at,
-            cost: lane.cost,
+            cost: lane.cost.and_then(|cost| times(cost, asking.parcels)),
         };
         Some(Candidate { needs, parcel, probability, basis })
     }
@@ -561,7 +589,8 @@ impl<'a> Planner<'a> {
                 let mut planner = Planner::new(self.rules, self.supplies, self.now);
                 planner.stock_taken.clone_from(&self.stock_taken);
                 planner.slot_taken.clone_from(&self.slot_taken);
-                let offer = planner.offer(&instead, &mut Vec::new());
+                let one = Batch { from: self.now, parcels: Quantity::ONE, until: None };
+                let offer = planner.offer(&instead, &one, &mut Vec::new());
                 if offer.is_some_and(|offer| inquiry.wanted.is_none_or(|wanted| offer.due_at <= wanted)) {
                     found.push((line.item_id.clone(), substitute.clone()));
                 }
@@ -598,7 +627,7 @@ impl<'a> Planner<'a> {
             basis = if served.is_some() { Basis::Ctp } else { Basis::Policy };
         }
         let due_at = delivered.into_iter().chain(served).max();
-        let due_at = due_at.unwrap_or_else(|| end_of_day(self.now, &asking.zone));
+        let due_at = due_at.unwrap_or_else(|| end_of_day(asking.from, &asking.zone));
         let hand_over_by =
             parcels.iter().map(|parcel| parcel.hand_over_by).max().or(served).unwrap_or(due_at);
         // Asked in the same order by everybody, so that two never refuse each other what both could have had.

@@ -314,13 +314,13 @@ impl Decision<'_> {
             Owner::Stock(stock) => {
                 let mut without = stock.clone();
                 without.ledger.reservations.remove(&wanted.id);
-                without.available(from, class, self.classes, self.now, None)
+                without.reservable(from, class, self.classes, self.now)
             }
             Owner::Resource(resource) => {
                 let mut without = resource.clone();
                 without.ledger.reservations.remove(&wanted.id);
                 let slots = without.slots(from, wanted.until);
-                let free = slots.map(|slot| without.free(&slot, class, self.classes, self.now, None));
+                let free = slots.map(|slot| without.reservable(&slot, class, self.classes, self.now));
                 free.min().unwrap_or(model::Quantity::ZERO)
             }
             Owner::Item(_) => return Some("nothing is reserved of an item".to_owned()),

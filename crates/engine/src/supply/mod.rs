@@ -104,12 +104,27 @@ impl Ledger {
         committed().filter(move |(id, _)| !replaced.contains(id))
     }
 
-    /// What of a reservation nobody of its class has taken yet.
-    fn unused(&self, reserved: &Reserved, now: Time) -> Quantity {
-        let class = &reserved.reservation.class;
-        let taken = self.living(now, None).filter(|(_, held)| held.take.class() == class);
-        let taken: Quantity = taken.map(|(_, held)| held.left()).sum();
-        (reserved.reservation.quantity - reserved.used - taken).max(Quantity::ZERO)
+    /// What of each reservation nobody of its class has taken yet. What a class took counts once, against what it
+    /// reserved from the earliest time on.
+    fn unused(&self, now: Time) -> Vec<(&Reservation, Quantity)> {
+        let mut taken: BTreeMap<&str, Quantity> = BTreeMap::new();
+        let reserved = in_turn(self.reservations.values().filter(|r| r.reservation.until > now));
+        if !reserved.is_empty() {
+            for (_, held) in self.living(now, None) {
+                *taken.entry(held.take.class()).or_default() += held.left();
+            }
+        }
+        let unused = |reserved: &'_ Reserved, taken: &mut Quantity| {
+            let open = (reserved.reservation.quantity - reserved.used).max(Quantity::ZERO);
+            let by_class = open.min(*taken);
+            *taken -= by_class;
+            open - by_class
+        };
+        let each = reserved.into_iter().map(|reserved| {
+            let taken = taken.entry(&reserved.reservation.class).or_default();
+            (&reserved.reservation, unused(reserved, taken))
+        });
+        each.collect()
     }
 
     /// Whether anybody was told that supply falls short for them.
@@ -140,8 +155,14 @@ impl Ledger {
             // Long enough for a mail that comes again.
             self.ended.insert(*id, at.plus_micros(ENDED_KEPT_MICROS));
         }
-        for reserved in self.reservations.values_mut().filter(|r| r.reservation.class == class) {
-            reserved.used += used;
+        let mut rest = used;
+        let of_class = |r: &&mut Reserved| r.reservation.class == class && r.reservation.until > at;
+        let mut reserved: Vec<_> = self.reservations.values_mut().filter(of_class).collect();
+        reserved.sort_by(|a, b| a.reservation.from.cmp(&b.reservation.from));
+        for reserved in reserved {
+            let part = rest.min((reserved.reservation.quantity - reserved.used).max(Quantity::ZERO));
+            reserved.used += part;
+            rest -= part;
         }
         used
     }
@@ -158,6 +179,16 @@ impl Ledger {
         self.reservations.retain(|_, reserved| reserved.reservation.until > now);
         true
     }
+}
+
+/// Those of each class by when they begin.
+fn in_turn<'a>(reserved: impl Iterator<Item = &'a Reserved>) -> Vec<&'a Reserved> {
+    let mut all: Vec<&Reserved> = reserved.collect();
+    all.sort_by(|a, b| {
+        let key = |r: &'a Reserved| (&r.reservation.class, r.reservation.from, &r.reservation.id);
+        key(a).cmp(&key(b))
+    });
+    all
 }
 
 const ENDED_KEPT_MICROS: i64 = 7 * 86_400_000_000;

@@ -86,14 +86,29 @@ impl Resource {
         but: Option<&HoldId>,
     ) -> Quantity {
         let mut free = self.capacity(slot) - self.taken(slot, now, but);
-        for reserved in self.ledger.reservations.values() {
-            let reservation = &reserved.reservation;
-            let covers = reservation.from < slot.end && slot.start < reservation.until;
-            if covers && classes.keeps_from(&reservation.class, class) {
-                free -= self.unused_in(slot, &reservation.class, reservation.quantity, now);
+        for (reserved_for, reserved) in self.reserved(slot) {
+            if classes.keeps_from(reserved_for, class) {
+                free -= self.unused_in(slot, reserved_for, reserved, now);
             }
         }
         free
+    }
+
+    /// What can still be reserved of the slot for a class: beside what is promised, what others have reserved and what
+    /// the class itself has.
+    pub fn reservable(&self, slot: &Slot, class: &str, classes: &Classes, now: Time) -> Quantity {
+        let own = self.reserved(slot).get(class).copied().unwrap_or_default();
+        self.free(slot, class, classes, now, None) - self.unused_in(slot, class, own, now)
+    }
+
+    /// What is reserved in a slot, by class.
+    fn reserved(&self, slot: &Slot) -> BTreeMap<&str, Quantity> {
+        let mut by_class: BTreeMap<&str, Quantity> = BTreeMap::new();
+        let all = self.ledger.reservations.values().map(|reserved| &reserved.reservation);
+        for reservation in all.filter(|r| r.from < slot.end && slot.start < r.until) {
+            *by_class.entry(&reservation.class).or_default() += reservation.quantity;
+        }
+        by_class
     }
 
     fn unused_in(&self, slot: &Slot, class: &str, reserved: Quantity, now: Time) -> Quantity {

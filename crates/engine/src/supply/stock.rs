@@ -59,13 +59,17 @@ impl Stock {
     /// What comes and goes from `now` on: commitments, holds, and what is reserved for others than `class`. What is
     /// overdue to leave leaves now; a receipt that is overdue is not counted on.
     fn moves(&self, class: &str, classes: &Classes, now: Time, but: Option<&HoldId>) -> Levels {
+        self.moves_beside(|reserved_for| classes.keeps_from(reserved_for, class), now, but)
+    }
+
+    /// The same where `is_kept` says for which classes what is reserved is not there.
+    fn moves_beside(&self, is_kept: impl Fn(&str) -> bool, now: Time, but: Option<&HoldId>) -> Levels {
         let receipts = self.receipts.values().filter(|receipt| receipt.due >= now);
         let mut moves: Levels = receipts.map(|receipt| (receipt.due, receipt.quantity)).collect();
         moves.extend(self.ledger.living(now, but).map(|(_, held)| (held.take.due().max(now), -held.left())));
-        for reserved in self.ledger.reservations.values() {
-            let reservation = &reserved.reservation;
-            if reservation.until > now && classes.keeps_from(&reservation.class, class) {
-                moves.push((reservation.from.max(now), -self.ledger.unused(reserved, now)));
+        for (reservation, unused) in self.ledger.unused(now) {
+            if is_kept(&reservation.class) {
+                moves.push((reservation.from.max(now), -unused));
             }
         }
         // What comes at an instant is there for what leaves at it.
@@ -142,6 +146,13 @@ impl Stock {
     ) -> Quantity {
         let moves = self.moves(class, classes, now, but);
         self.available_of(&moves, at.max(now), now)
+    }
+
+    /// What can still be reserved for a class from `at` on: beside what is promised, what others have reserved and what
+    /// the class itself has.
+    pub fn reservable(&self, at: Time, class: &str, classes: &Classes, now: Time) -> Quantity {
+        let is_kept = |reserved_for: &str| reserved_for == class || classes.keeps_from(reserved_for, class);
+        self.available_of(&self.moves_beside(is_kept, now, None), at.max(now), now)
     }
 
     fn available_of(&self, moves: &Levels, at: Time, now: Time) -> Quantity {
