@@ -16,7 +16,7 @@ use crate::import::csv_map::Map;
 use crate::import_cmd::{self, Input};
 use crate::ops::{EventFilter, Op};
 use crate::webhook;
-use crate::{benchmark, demo, maintenance, plan, render, serve};
+use crate::{benchmark, demo, maintenance, plan, render, serve, trial};
 
 #[derive(Parser)]
 #[command(name = "inyeon", version, disable_help_subcommand = true, arg_required_else_help = true)]
@@ -60,6 +60,7 @@ pub enum Top {
     Doctor(maintenance::DoctorArgs),
     Backup(maintenance::BackupArgs),
     Benchmark(benchmark::BenchmarkArgs),
+    Trial(trial::TrialArgs),
 }
 
 #[derive(Args)]
@@ -505,6 +506,7 @@ fn run(cli: Cli, messages: &Messages) -> Result<ExitCode, Failure> {
         Top::Doctor(args) => return maintenance::doctor(&global, &args, messages),
         Top::Backup(args) => maintenance::backup(&global, &args, messages)?,
         Top::Benchmark(args) => benchmark::run(&global, &args, messages)?,
+        Top::Trial(args) => trial::run(&global, &args, messages)?,
     }
     Ok(ExitCode::SUCCESS)
 }

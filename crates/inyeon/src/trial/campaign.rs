@@ -8,24 +8,34 @@ use model::{Quantity, Time};
 use world::depot::{Campaign, STANDARD, TIME_ZONE};
 
 use super::counter::{Counter, other};
+use super::counter::{DAY, HOUR};
 use super::figures::Forecast;
-use super::rules::{DAY, HOUR, SERVICE_TARGET};
+use super::rules::SERVICE_TARGET;
 use crate::error::Failure;
+
+/// An order of noon is usually there at the end of so many days after it, by the lanes that customers are offered.
+const USUAL_DAYS: u32 = 1;
 
 /// What was asked for on past days, by item and region: orders, and units.
 pub(super) type Asks = BTreeMap<(String, String), (u32, u32)>;
 
 impl Counter {
     /// Holds a campaign against operations as they are now: how much of it can be promised, and how much of it could
-    /// be asked for at most. `asks` is what was asked for on `days` past days.
-    pub(super) fn check(&mut self, campaign: &Campaign, asks: &Asks, days: u32) -> Result<Forecast, Failure> {
-        let now = self.now();
+    /// be asked for at most, beside what was asked for on the days so far.
+    pub(super) fn check(&mut self, campaign: &Campaign) -> Result<Forecast, Failure> {
+        let (now, days, asks) = (self.now(), campaign.from_day, &self.asks().clone());
         let regions = shares(asks);
         let wish = |item: &str, to: &str| Inquiry {
             lines: vec![WantedLine { item_id: item.to_owned(), quantity: Quantity::ONE, price: None }],
             to: to.to_owned(),
+            class: String::new(),
+            priority: 0,
+            wanted: None,
+            together: true,
+            partial: false,
             service: Some(STANDARD.to_owned()),
-            ..Inquiry::default()
+            time_zone: None,
+            target: None,
         };
         let items = asks.keys().map(|(item, to)| wish(item, to)).collect::<Vec<_>>();
         let taken = |rules: &Rules, supplies: &engine::promising::Supplies<'_>| {
@@ -46,7 +56,7 @@ impl Counter {
             regions,
             days: vec![1.0 / f64::from(campaign.days.max(1)); campaign.days as usize],
             baseline: usual.collect(),
-            may_wait_days: campaign.may_wait_days,
+            may_wait_days: campaign.within_days.saturating_sub(USUAL_DAYS),
         };
         // Asked for at noon of each day.
         let begins = self.start().plus_micros(i64::from(campaign.from_day) * DAY);

@@ -19,14 +19,16 @@ use runtime::{Base, Fold, Logs};
 use serde_json::{Value, json};
 use store::{Disk, Keys};
 use views::Change;
-use world::depot::{BookedParcel, Booking, Depot, DepotConfig, KnownLane, Request, Said, STANDARD, Truth};
+use world::depot::{BookedParcel, Booking, Depot, DepotConfig, KnownLane, Request, STANDARD, Said, Truth};
 
+use super::campaign::Asks;
 use super::ledger::Ledger;
 use super::rules::{AT_RISK, reference_of};
 use crate::dialect::{Parsed, parse_line};
 use crate::error::Failure;
 
-const HOUR: i64 = 3_600_000_000;
+pub(super) const HOUR: i64 = 3_600_000_000;
+pub(super) const DAY: i64 = 24 * HOUR;
 /// Of the quotes that are confirmed, every so many-th is looked at again by the second opinion (K25).
 const LOOK_AGAIN: u64 = 5;
 const EVENT_BYTES: usize = 1 << 20;
@@ -87,6 +89,10 @@ pub(super) struct Counter {
     now: Time,
     watched: Time,
     quotes: u64,
+    /// What was asked for so far, campaigns aside.
+    asks: Asks,
+    start: Time,
+    ahead: Option<(Time, Vec<Said>)>,
     // The keys' files live as long as they are used.
     _dir: tempfile::TempDir,
 }
@@ -123,6 +129,9 @@ impl Counter {
             now: start,
             watched: start,
             quotes: 0,
+            asks: Asks::new(),
+            start,
+            ahead: None,
             _dir: dir,
         };
         counter.open()?;
@@ -146,9 +155,13 @@ impl Counter {
         self.follow()
     }
 
-    /// Lives until all is over.
-    pub(super) fn run(mut self) -> Result<Outcome, Failure> {
-        while let Some((at, said)) = self.depot.next_said() {
+    /// Lives up to `until`.
+    pub(super) fn run_until(&mut self, until: Time) -> Result<(), Failure> {
+        while let Some((at, said)) = self.ahead.take().or_else(|| self.depot.next_said()) {
+            if at >= until {
+                self.ahead = Some((at, said));
+                break;
+            }
             self.watch(at)?;
             self.now = at;
             for said in said {
@@ -159,12 +172,38 @@ impl Counter {
                 self.follow()?;
             }
         }
+        if self.ahead.is_some() {
+            self.watch(until)?;
+            self.now = until;
+        }
+        Ok(())
+    }
+
+    /// Lives until all is over.
+    pub(super) fn run(mut self) -> Result<Outcome, Failure> {
+        self.run_until(Time::LATEST_EVENT)?;
         // Every deadline passes.
-        self.watch(self.now.plus_micros(60 * 24 * HOUR))?;
+        self.watch(self.watched.plus_micros(60 * DAY))?;
         for followed in self.outcome.promises.values_mut() {
             followed.truth = self.depot.truth(followed.order);
         }
         Ok(self.outcome)
+    }
+
+    pub(super) fn now(&self) -> Time {
+        self.now
+    }
+
+    pub(super) fn start(&self) -> Time {
+        self.start
+    }
+
+    pub(super) fn fold(&mut self) -> &mut Fold {
+        &mut self.fold
+    }
+
+    pub(super) fn asks(&self) -> &Asks {
+        &self.asks
     }
 
     // ---- time ---------------------------------------------------------------------------------------------------
@@ -273,6 +312,10 @@ impl Counter {
 
     fn asked(&mut self, request: &Request) -> Result<(), Failure> {
         self.fold.tick(self.now).map_err(other)?;
+        for (item, units) in request.lines.iter().filter(|_| request.claim.is_none()) {
+            let asked = self.asks.entry((item.clone(), request.to.to_owned())).or_default();
+            *asked = (asked.0 + 1, asked.1 + units);
+        }
         let customer = self.customers[&request.customer];
         let quote_id = format!("q-{:06}", request.number);
         let lines = request.lines.iter().map(|(item, units)| WantedLine {
@@ -299,7 +342,9 @@ impl Counter {
             Quoted::Known { .. } | Quoted::Infeasible(_) => None,
         };
         match held {
-            Some(quote) if quote.terms.due_at <= request.suits_until => self.confirm(request, customer, &quote),
+            Some(quote) if quote.terms.due_at <= request.suits_until => {
+                self.confirm(request, customer, &quote)
+            }
             held => {
                 if held.is_some() {
                     self.fold.release(&quote_id, self.now).map_err(other)?;

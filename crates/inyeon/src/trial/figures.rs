@@ -157,12 +157,12 @@ pub(super) fn saved(watch: &Outcome, save: &Outcome) -> Figures {
     put(&mut figures, "save.kept_current", current);
     put(&mut figures, "save.gain_first", first - kept(watch, Followed::kept_first));
     put(&mut figures, "save.gain_current", current - kept(watch, |one| one.kept == Some(true)));
-    let pairs = || watch.promises.iter().filter_map(|(order, before)| Some((before, save.promises.get(order)?)));
+    let pairs =
+        || watch.promises.iter().filter_map(|(order, before)| Some((before, save.promises.get(order)?)));
     let saved = pairs().filter(|(before, after)| !before.kept_first() && after.kept_first()).count();
     let lost = pairs().filter(|(before, after)| before.kept_first() && !after.kept_first()).count();
-    let moved = pairs().filter(|(before, after)| {
-        !before.kept_first() && !after.kept_first() && after.kept == Some(true)
-    });
+    let moved = pairs()
+        .filter(|(before, after)| !before.kept_first() && !after.kept_first() && after.kept == Some(true));
     put(&mut figures, "save.saved", saved as f64);
     put(&mut figures, "save.lost", lost as f64);
     put(&mut figures, "save.new_date_kept", moved.count() as f64);
@@ -219,7 +219,8 @@ pub(super) fn of_campaign(name: &str, outcome: &Outcome, forecast: &Forecast) ->
 
 /// Whether the engine's verdicts are those of the world, which knows when everything arrived.
 pub(super) fn disagreements(outcome: &Outcome) -> usize {
-    let truly = |one: &Followed| one.truth.and_then(|truth| truth.delivered_at).is_some_and(|at: Time| at <= one.due);
+    let truly =
+        |one: &Followed| one.truth.and_then(|truth| truth.delivered_at).is_some_and(|at: Time| at <= one.due);
     outcome.promises.values().filter(|one| one.kept != Some(truly(one))).count()
 }
 

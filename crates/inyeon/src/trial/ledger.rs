@@ -134,9 +134,11 @@ impl Level {
     /// comes. What is overdue to come does not count; what is overdue to leave leaves now.
     fn least(&self, from: Time, now: Time) -> i64 {
         let mut instants: Vec<(Time, i64)> = Vec::new();
-        instants.extend(self.receipts.values().filter(|(_, due)| *due >= now).map(|(units, due)| (*due, *units)));
+        instants
+            .extend(self.receipts.values().filter(|(_, due)| *due >= now).map(|(units, due)| (*due, *units)));
         instants.extend(self.booked.values().flatten().map(|(units, leaves)| ((*leaves).max(now), -*units)));
-        let ends: Vec<Time> = instants.iter().map(|(at, _)| *at).chain([from]).filter(|at| *at >= from).collect();
+        let ends: Vec<Time> =
+            instants.iter().map(|(at, _)| *at).chain([from]).filter(|at| *at >= from).collect();
         let level = |until: Time| {
             self.on_hand + instants.iter().filter(|(at, _)| *at <= until).map(|(_, by)| by).sum::<i64>()
         };
@@ -160,7 +162,8 @@ impl Line {
     fn free(&self, start: Time) -> i64 {
         let mut slots = self.calendar.iter().flat_map(|calendar| calendar.slots(start, start.plus_micros(1)));
         let Some(slot) = slots.find(|slot| slot.start == start) else { return i64::MIN };
-        let overlap = |(from, until): &(Time, Time)| (*until).min(slot.end).since((*from).max(slot.start)).max(0);
+        let overlap =
+            |(from, until): &(Time, Time)| (*until).min(slot.end).since((*from).max(slot.start)).max(0);
         let lost: i64 = self.downtimes.values().map(overlap).sum();
         let up = 1.0 - (lost as f64 / slot.end.since(slot.start) as f64).min(1.0);
         let taken: i64 =

@@ -1,39 +1,139 @@
+//! `inyeon trial operations`: a simulated depot whose truth the engine does not know, and what promising, the list of
+//! promises at risk, remedies and the campaign check are worth in it. Arms of one seed share all luck, so they are
+//! compared order by order.
+
+mod campaign;
 mod counter;
+mod figures;
 mod ledger;
 mod rules;
+mod table;
 
-#[cfg(test)]
-mod tests {
-    use super::counter::*;
-    use std::collections::BTreeMap;
-    use world::depot::*;
-    #[test]
-    fn look() {
-        let start = model::Time::parse("2026-03-01T15:00:00Z").unwrap();
-        for seed in 1..=3 {
-        let t = std::time::Instant::now();
-        let config = DepotConfig { seed, start, days: 28, tail_days: 14, planted: Planted::default(), campaign: None };
-        let out = Counter::new(config, Hands::Watch).unwrap().run().unwrap();
-        println!("seed {seed}: {:?} promises {} away {} looked {} not {} refused {}", t.elapsed(), out.promises.len(), out.turned_away, out.looked_at, out.not_allocatable.len(), out.refused);
-        for n in out.not_allocatable.iter().take(5) { println!("   {n}"); }
-        let mut by: BTreeMap<Cause,[u32;6]> = BTreeMap::new();
-        let mut why: BTreeMap<&str,[u32;2]> = BTreeMap::new();
-        let mut disagree = 0;
-        for f in out.promises.values() {
-            let truth = f.truth.unwrap();
-            let kept = truth.delivered_at.is_some_and(|d| d <= f.due);
-            if Some(kept) != f.kept { disagree += 1; }
-            let e = by.entry(truth.cause).or_default();
-            e[0]+=1;
-            let broken = f.kept == Some(false);
-            let early = f.flagged.is_some_and(|(at,_)| at.plus_micros(3_600_000_000) <= f.first_due);
-            e[1]+=u32::from(broken); e[2]+=u32::from(f.flagged.is_some()); e[3]+=u32::from(broken&&early); e[4]+=u32::from(broken&&f.flagged.is_some());
-            if truth.delivered_at.is_none() { e[5]+=1; }
-            if let Some((_,w)) = f.flagged { let x = why.entry(w).or_default(); x[0]+=1; x[1]+=u32::from(broken); }
-        }
-        println!("disagree {disagree}");
-        for (c,e) in by { println!("  {:?}: n {} broken {} flagged {} hit-early {} hit {} never {}", c,e[0],e[1],e[2],e[3],e[4],e[5]); }
-        println!("  {why:?}");
+use std::collections::BTreeMap;
+
+use model::Time;
+use serde_json::{Value, json};
+use world::depot::{Campaign, DepotConfig, Planted};
+
+use self::counter::{Counter, DAY, Hands, Outcome, failed};
+use self::figures::{Estimate, Figures, Forecast, disagreements, of_campaign, over_seeds, saved, watched};
+use crate::cli::{Global, print};
+use crate::error::Failure;
+use crate::i18n::Messages;
+
+#[derive(clap::Args)]
+pub struct TrialArgs {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(clap::Subcommand)]
+enum What {
+    Operations {
+        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        seeds: u32,
+        #[arg(long, default_value_t = 28, value_parser = clap::value_parser!(u32).range(21..=365))]
+        days: u32,
+    },
+}
+
+/// The first local midnight of every trial: Monday, 2 March 2026 in Seoul.
+const START: Time = Time(1_772_377_200_000_000);
+/// Days after the last order, so that everything has arrived.
+const TAIL_DAYS: u32 = 14;
+/// A flag counts for recall where it comes so long before the date.
+const AHEAD_MINUTES: i64 = 60;
+
+pub fn run(global: &Global, args: &TrialArgs, messages: &Messages) -> Result<(), Failure> {
+    let What::Operations { seeds, days } = args.what;
+    let trial = operations(seeds, days)?;
+    if global.json {
+        print(&serde_json::to_string_pretty(&trial.json()).expect("a value serialises"));
+    } else {
+        print(&table::render(&trial, messages));
+    }
+    Ok(())
+}
+
+/// What a trial of operations came to.
+pub struct Trial {
+    days: u32,
+    campaign: Campaign,
+    seeds: Vec<Figures>,
+    estimates: BTreeMap<String, Estimate>,
+}
+
+impl Trial {
+    /// A figure's mean over the seeds, with its interval where there are several.
+    pub fn figure(&self, name: &str) -> Option<(f64, Option<(f64, f64)>)> {
+        self.estimates.get(name).map(|estimate| (estimate.mean, estimate.interval))
+    }
+
+    /// Everything, with what is assumed apart from what came of it.
+    pub fn json(&self) -> Value {
+        json!({
+            "seeds": self.seeds.len(),
+            "assumed": {
+                "days": self.days,
+                "planted": Planted::default(),
+                "campaign": self.campaign,
+                "service_target": rules::SERVICE_TARGET,
+                "at_risk_threshold": rules::AT_RISK,
+                "ahead_minutes": AHEAD_MINUTES,
+            },
+            "figures": self.estimates,
+            "by_seed": self.seeds,
+        })
+    }
+}
+
+/// Runs every arm with seeds 1 to `seeds`.
+pub fn operations(seeds: u32, days: u32) -> Result<Trial, Failure> {
+    let campaign = Campaign {
+        item: "toner-a".to_owned(),
+        from_day: 14,
+        days: 3,
+        size: 200.0,
+        within_days: 2,
+        stock: 200,
+    };
+    let by_seed = (1..=seeds).map(|seed| one_seed(u64::from(seed), days, &campaign));
+    let seeds = by_seed.collect::<Result<Vec<_>, _>>()?;
+    let estimates = over_seeds(&seeds);
+    Ok(Trial { days, campaign, seeds, estimates })
+}
+
+fn one_seed(seed: u64, days: u32, campaign: &Campaign) -> Result<Figures, Failure> {
+    let config = |campaign: Option<&Campaign>| DepotConfig {
+        seed,
+        start: START,
+        days,
+        tail_days: TAIL_DAYS,
+        planted: Planted::default(),
+        campaign: campaign.cloned(),
+    };
+    let watch = Counter::new(config(None), Hands::Watch)?.run()?;
+    let mut figures = watched(&watch, AHEAD_MINUTES);
+    let save = Counter::new(config(None), Hands::Save)?.run()?;
+    figures.extend(saved(&watch, &save));
+    let (anyway, forecast) = with_campaign(config(Some(campaign)), campaign)?;
+    figures.extend(of_campaign("refused", &anyway, &forecast));
+    figures.insert("campaign.allowed".to_owned(), forecast.allowed);
+    let allowed = Campaign { size: forecast.allowed, ..campaign.clone() };
+    let (fits, forecast) = with_campaign(config(Some(&allowed)), &allowed)?;
+    figures.extend(of_campaign("allowed", &fits, &forecast));
+    for outcome in [&watch, &save, &anyway, &fits] {
+        if let wrong @ 1.. = disagreements(outcome) {
+            return Err(failed(format!("seed {seed}: {wrong} verdicts are not the world's")));
         }
     }
+    Ok(figures)
+}
+
+/// Launches a campaign whatever the check says of it, and hands back what it said.
+fn with_campaign(config: DepotConfig, campaign: &Campaign) -> Result<(Outcome, Forecast), Failure> {
+    let mut counter = Counter::new(config, Hands::Watch)?;
+    counter.run_until(START.plus_micros(i64::from(campaign.from_day) * DAY))?;
+    let forecast = counter.check(campaign)?;
+    Ok((counter.run()?, forecast))
 }

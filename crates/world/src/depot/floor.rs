@@ -4,8 +4,8 @@ use model::Time;
 use serde_json::{Value, json};
 
 use super::planted::{
-    HOUR, LANES, LaneOf, MINUTE, PLACES, PlaceOf, SLOT_HOURS, SLOW_LANE, TIME_ZONE, WARES, WORK_FROM, WORK_TO,
-    is_workday,
+    HOUR, LANES, LaneOf, MINUTE, PLACES, PlaceOf, SLOT_HOURS, SLOW_LANE, TIME_ZONE, WARES, WORK_FROM,
+    WORK_TO, is_workday,
 };
 use super::{Cause, Depot, Happening, Said, State, Stream};
 use crate::dice::Dice;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::planted::{
     COVER_DAYS, CURRENCY, HOUR, LEAD_DAYS, MINUTE, PLACES, Planted, REGIONS, REVIEW_DAYS, WARES, Ware,
 };
-use super::{Cause, Depot, Happening, Parcel, Said, State, Stream};
+use super::{Campaign, Cause, Depot, Happening, Parcel, Said, State, Stream};
 use crate::dice::Dice;
 
 /// The goods of one item at one place.
@@ -102,6 +102,22 @@ impl Depot {
                 self.plan(self.hour_of(day, 9), Happening::Review { shelf, turn });
             }
         }
+        if let Some(campaign) = self.config.campaign.clone().filter(|one| i64::from(one.from_day) == day + 3)
+        {
+            self.buy_for(day, &campaign);
+        }
+    }
+
+    /// What is bought for a campaign comes when it is said to.
+    fn buy_for(&mut self, day: i64, campaign: &Campaign) {
+        let Some(shelf) = self.shelves.iter().position(|shelf| WARES[shelf.ware].id == campaign.item) else {
+            return;
+        };
+        let (receipt, due) = ("po-campaign".to_owned(), self.hour_of(day + 2, 12));
+        let coming = Coming { units: campaign.stock, due, late: false };
+        self.shelves[shelf].coming.insert(receipt.clone(), coming);
+        self.plan(self.hour_of(day, 10), Happening::Announce { shelf, receipt: receipt.clone(), due });
+        self.plan(self.hour_of(day + 2, 11), Happening::Receive { shelf, receipt });
     }
 
     /// What parcels that were booked will still take of a shelf.

@@ -40,6 +40,8 @@ pub struct Campaign {
     pub size: f64,
     /// The claim: there by the end of so many days after the order.
     pub within_days: u32,
+    /// Units that were bought for it: they come to the first place that keeps the item, the day before it begins.
+    pub stock: u32,
 }
 
 /// What kind of depot to simulate.
