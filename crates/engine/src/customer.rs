@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::{
-    BreakCause, CancelledBy, Effect, EffectKey, EntityId, KeyId, MailKey, OrderState, Profile, PromiseStatus,
-    PromiseTerms, Quote, QuoteStage, Refusal, RiskReason, Time, TimelineId, TimerId, TimerPurpose,
+    BreakCause, CancelledBy, Effect, EffectKey, EntityId, FulfillmentState, KeyId, MailKey, Money,
+    OrderState, Profile, PromiseStatus, PromiseTerms, Quote, QuoteStage, Refusal, Remedy, RemedyKind,
+    RiskReason, Time, TimelineId, TimerId, TimerPurpose,
 };
 use serde::{Deserialize, Serialize};
+
+use model::quote::Purpose;
 
 use crate::supply::Short;
 
@@ -42,8 +45,11 @@ pub struct Customer {
 pub struct Order {
     /// Unknown while only later events about the order have come.
     pub placed_at: Option<Time>,
+    pub total: Option<Money>,
     pub state: OrderState,
     pub shipped_at: Option<Time>,
+    /// When the last of it was handed over.
+    pub all_shipped_at: Option<Time>,
     /// When all of it was delivered.
     pub delivered_at: Option<Time>,
     /// The largest share that was delivered so far.
@@ -57,12 +63,33 @@ impl Default for Order {
     fn default() -> Self {
         Order {
             placed_at: None,
+            total: None,
             state: OrderState::Placed,
             shipped_at: None,
+            all_shipped_at: None,
             delivered_at: None,
             delivered_fraction: 0.0,
             cancelled: None,
             reviews: BTreeSet::new(),
+        }
+    }
+}
+
+impl Order {
+    /// So much of it reached a state. The earliest counts, in whatever order they are told.
+    pub(crate) fn reached(&mut self, state: FulfillmentState, fraction: f64, at: Time) {
+        let earliest = |known: Option<Time>| Some(known.map_or(at, |known| known.min(at)));
+        if state.handed_over() {
+            self.shipped_at = earliest(self.shipped_at);
+            if fraction >= 1.0 {
+                self.all_shipped_at = earliest(self.all_shipped_at);
+            }
+        }
+        if state == FulfillmentState::Delivered {
+            self.delivered_fraction = self.delivered_fraction.max(fraction);
+            if fraction >= 1.0 {
+                self.delivered_at = earliest(self.delivered_at);
+            }
         }
     }
 }
@@ -79,6 +106,12 @@ pub struct Promise {
     /// The line of time whose clock judges it.
     pub timeline: TimelineId,
     pub risk: Option<RiskReason>,
+    /// That it will be kept, as last computed; as said when it was made, before that.
+    pub probability: Option<f64>,
+    /// The last instant at which acting still helps, where it was computed.
+    pub act_by: Option<Time>,
+    /// What was done for it.
+    pub remedies: Vec<AppliedRemedy>,
     /// How often it came to be at risk.
     pub times_at_risk: u32,
     pub cause: Option<BreakCause>,
@@ -91,7 +124,24 @@ pub struct Promise {
     pub ended: Option<(Time, CancelledBy)>,
 }
 
+/// What was done for a promise, and when it was at risk or broken.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct AppliedRemedy {
+    pub remedy: Remedy,
+    pub at: Time,
+    pub before_the_break: bool,
+    /// How often the promise had been at risk by then: asked for again for the same risk, it is not applied again.
+    pub times_at_risk: u32,
+}
+
 impl Promise {
+    /// A remedy of this kind that was applied since the promise last came to be at risk.
+    pub fn applied(&self, kind: RemedyKind) -> Option<&AppliedRemedy> {
+        self.remedies
+            .iter()
+            .find(|known| known.remedy.kind == kind && known.times_at_risk == self.times_at_risk)
+    }
+
     /// Whether it was binding once and nothing that is known had ended it before `at`, its deadline aside.
     pub fn bound_at(&self, at: Time) -> bool {
         let before = |ended: Option<Time>| ended.is_some_and(|ended| ended < at);
@@ -144,6 +194,14 @@ pub struct QuoteRecord {
 }
 
 impl QuoteRecord {
+    /// The promise that it makes or saves.
+    pub fn promise_id(&self) -> &str {
+        match &self.quote.purpose {
+            Purpose::Order => &self.quote.terms.promise_id,
+            Purpose::Remedy(remedy) => &remedy.promise_id,
+        }
+    }
+
     /// Which need a hold is for.
     pub fn index_of(&self, hold: u64) -> Option<usize> {
         let index = usize::try_from(hold.checked_sub(self.first_hold)?).ok()?;
@@ -233,6 +291,14 @@ impl Customer {
         if !self.keys.contains(&key) {
             self.keys.push(key);
         }
+    }
+
+    /// How a promise is to be kept: the quote that it was made by, or that of the latest remedy.
+    pub fn plan_of(&self, promise_id: &str) -> Option<&QuoteRecord> {
+        self.quotes
+            .values()
+            .filter(|record| record.stage == QuoteStage::Placed && record.promise_id() == promise_id)
+            .max_by_key(|record| (record.asked_at, record.first_hold))
     }
 
     /// The promises of an order that still bind.

@@ -2,6 +2,7 @@
 
 mod promises;
 mod quotes;
+mod risk;
 
 use model::promise::PromiseTerms;
 use model::{
@@ -10,7 +11,7 @@ use model::{
     TimerPurpose,
 };
 
-use crate::customer::{Customer, EffectState};
+use crate::customer::{Customer, EffectState, QuoteRecord};
 use crate::supply::{Ask, Owner, SupplyStimulus, decide_supply};
 use crate::workspace::{Workspace, next_version};
 use crate::{Entity, Reference};
@@ -63,7 +64,7 @@ pub fn decide(entity: &Entity, stimulus: &Stimulus<'_>, context: &Context<'_>) -
         }
         Entity::Customer(customer) => {
             let next_timer = customer.next_timer;
-            Decision { customer, context, next_timer, told: None, outcomes: Vec::new() }
+            Decision { customer, context, next_timer, told: None, placing: None, outcomes: Vec::new() }
         }
     };
     if decision.customer.erased_at.is_some() {
@@ -128,6 +129,8 @@ struct Decision<'a> {
     next_timer: u64,
     /// Name and properties of the event that asks.
     told: Option<(&'a str, &'a str)>,
+    /// The quote that is placed by what is being decided.
+    placing: Option<&'a QuoteRecord>,
     outcomes: Vec<Outcome>,
 }
 
@@ -154,7 +157,8 @@ impl Decision<'_> {
         let customer = self.customer;
         for (id, _) in customer.timers.iter().filter(|(_, timer)| which(&timer.purpose)) {
             let cleared = Outcome::TimerCleared { id: *id };
-            if !self.outcomes.contains(&cleared) {
+            if !self.outcomes.contains(&cleared) && !self.outcomes.contains(&Outcome::TimerFired { id: *id })
+            {
                 self.outcomes.push(cleared);
             }
         }
@@ -332,12 +336,15 @@ impl Decision<'_> {
             self.fact(Fact::OrderMoved { order_id: order_id.to_owned(), state: next, at });
         }
         let customer = self.customer;
+        let moved = moved_order(customer.orders.get(order_id), state, fraction, at);
+        let failed = state == FulfillmentState::FailedAttempt;
         for (promise_id, promise) in customer.promises_of(order_id) {
             if promise.terms.attribute != "delivery" {
                 continue;
             }
             match state {
                 FulfillmentState::Delivered if whole => self.evidence(promise, at, None),
+                _ if self.score_again(promise_id, Some(&moved), failed) => {}
                 FulfillmentState::FailedAttempt if promise.status == PromiseStatus::Made => {
                     self.at_risk(promise_id, promise, RiskReason::FailedAttempt, at);
                 }
@@ -361,7 +368,9 @@ impl Decision<'_> {
         self.outcomes.push(Outcome::TimerFired { id });
         let at = timer.due;
         let promise_id = match &timer.purpose {
-            TimerPurpose::PromiseDeadline(id) | TimerPurpose::HandOver(id) => id,
+            TimerPurpose::PromiseDeadline(id) | TimerPurpose::HandOver(id) | TimerPurpose::RiskCheck(id) => {
+                id
+            }
             TimerPurpose::QuoteExpiry(id) if self.customer.quotes.contains_key(id) => {
                 return self.expire_quote(id);
             }
@@ -372,7 +381,15 @@ impl Decision<'_> {
         match timer.purpose {
             TimerPurpose::PromiseDeadline(_) if promise.status.is_open() => {
                 self.break_it(&promise.terms, at, BreakCause::Clock);
-                self.clear_timers(|purpose| *purpose == TimerPurpose::HandOver(promise_id.clone()));
+                self.clear_timers(|purpose| concerns(purpose, promise_id));
+            }
+            TimerPurpose::HandOver(_) | TimerPurpose::RiskCheck(_)
+                if self.score_again(promise_id, None, false) => {}
+            TimerPurpose::RiskCheck(_) if promise.status == PromiseStatus::Made => {
+                let short = self.customer.plan_of(promise_id).and_then(risk::short_of);
+                if let Some(why) = short {
+                    self.at_risk(promise_id, promise, why, at);
+                }
             }
             TimerPurpose::HandOver(_) if promise.status == PromiseStatus::Made => {
                 self.at_risk(promise_id, promise, RiskReason::NotHandedOver, at);
@@ -395,6 +412,7 @@ impl Decision<'_> {
             Command::ConfirmQuote { quote_id, order_id } => self.confirm_quote(quote_id, order_id),
             Command::ReleaseQuote { quote_id } => self.release_quote(quote_id),
             Command::Supply(_) => self.ignore("a command for supply".to_owned()),
+            Command::ApplyRemedy(remedy) => self.remedy_at_once(remedy),
             Command::SettleEffect { key, result } => match self.customer.effects.get(key) {
                 Some(record) if matches!(record.state, EffectState::Started | EffectState::Unknown) => {
                     self.outcomes.push(Outcome::EffectSettled { key: key.clone(), result: result.clone() });
@@ -476,11 +494,24 @@ fn passed(terms: &PromiseTerms) -> Time {
 
 fn concerns(purpose: &TimerPurpose, promise: &str) -> bool {
     match purpose {
-        TimerPurpose::PromiseDeadline(id) | TimerPurpose::HandOver(id) | TimerPurpose::QuoteExpiry(id) => {
-            id == promise
-        }
+        TimerPurpose::PromiseDeadline(id)
+        | TimerPurpose::HandOver(id)
+        | TimerPurpose::QuoteExpiry(id)
+        | TimerPurpose::RiskCheck(id) => id == promise,
         TimerPurpose::ReceiptDue(_) => false,
     }
+}
+
+/// An order as a fulfillment that is told now will leave it.
+fn moved_order(
+    known: Option<&crate::Order>,
+    state: FulfillmentState,
+    fraction: f64,
+    at: Time,
+) -> crate::Order {
+    let mut order = known.cloned().unwrap_or_default();
+    order.reached(state, fraction, at);
+    order
 }
 
 fn decide_workspace(workspace: &Workspace, command: &Command, now: Time) -> Vec<Outcome> {
@@ -546,6 +577,7 @@ fn decide_workspace(workspace: &Workspace, command: &Command, now: Time) -> Vec<
         | Command::Quote(_)
         | Command::ConfirmQuote { .. }
         | Command::ReleaseQuote { .. }
+        | Command::ApplyRemedy(_)
         | Command::Supply(_)
         | Command::SettleEffect { .. }
         | Command::MarkEffectUnknown { .. }

@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 
 use model::{
-    BreakCause, CancelledBy, EffectResult, Event, EventKind, Fact, FulfillmentState, KeyId, MailBody,
-    MailKey, OrderState, Outcome, PromiseStatus, PromiseTerms, QuoteFact, QuoteStage, Time, TimelineId,
+    BreakCause, CancelledBy, EffectResult, Event, EventKind, Fact, KeyId, MailBody, MailKey, OrderState,
+    Outcome, PromiseStatus, PromiseTerms, QuoteFact, QuoteStage, RiskReason, Time, TimelineId,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::Entity;
-use crate::customer::{Customer, EarlySignal, EffectRecord, EffectState, Order, Promise, QuoteRecord, Timer};
+use crate::customer::{
+    AppliedRemedy, Customer, EarlySignal, EffectRecord, EffectState, Order, Promise, QuoteRecord, Timer,
+};
 use crate::identity::Identifiers;
 use crate::supply::{Short, State, evolve_supply};
 use crate::workspace::{Broker, Import, PlannedCampaign, Published, Source, Webhook, Workspace};
@@ -203,7 +205,11 @@ fn move_effect(customer: &mut Customer, key: &str, state: EffectState) {
 
 fn apply_fact(customer: &mut Customer, fact: &Fact, timeline: TimelineId) {
     match fact {
-        Fact::OrderPlaced { order_id, at, .. } => order(customer, order_id).placed_at = Some(*at),
+        Fact::OrderPlaced { order_id, at, total, .. } => {
+            let order = order(customer, order_id);
+            order.placed_at = Some(*at);
+            order.total = *total;
+        }
         Fact::OrderMoved { order_id, state, .. } => order(customer, order_id).state = *state,
         Fact::OrderCancelled { order_id, by, at, stands, .. } => {
             let order = order(customer, order_id);
@@ -213,17 +219,7 @@ fn apply_fact(customer: &mut Customer, fact: &Fact, timeline: TimelineId) {
             order.cancelled = Some(order.cancelled.map_or((*at, *by), |known| known.min((*at, *by))));
         }
         Fact::FulfillmentMoved { order_id, state, at, fraction, .. } => {
-            let order = order(customer, order_id);
-            // The earliest counts, in whatever order they are told.
-            if state.handed_over() {
-                order.shipped_at = Some(order.shipped_at.map_or(*at, |known| known.min(*at)));
-            }
-            if *state == FulfillmentState::Delivered {
-                order.delivered_fraction = order.delivered_fraction.max(*fraction);
-                if *fraction >= 1.0 {
-                    order.delivered_at = Some(order.delivered_at.map_or(*at, |known| known.min(*at)));
-                }
-            }
+            order(customer, order_id).reached(*state, *fraction, *at);
         }
         Fact::ReviewGiven { order_id, review_id, .. } => {
             order(customer, order_id).reviews.insert(review_id.clone());
@@ -238,10 +234,22 @@ fn apply_fact(customer: &mut Customer, fact: &Fact, timeline: TimelineId) {
             begin(customer, terms, PromiseStatus::Made, timeline);
         }
         Fact::PromiseAtRisk { promise_id, why, .. } => promise(customer, promise_id, |promise| {
+            // At risk already, it is for another reason now.
+            if promise.status != PromiseStatus::AtRisk {
+                promise.times_at_risk = promise.times_at_risk.saturating_add(1);
+            }
             promise.status = PromiseStatus::AtRisk;
             promise.risk = Some(why.clone());
-            promise.times_at_risk = promise.times_at_risk.saturating_add(1);
+            if let RiskReason::Scored { probability_late, .. } = why {
+                promise.probability = Some(1.0 - probability_late);
+            }
         }),
+        Fact::PromiseScored { promise_id, probability, act_by, .. } => {
+            promise(customer, promise_id, |promise| {
+                promise.probability = Some(*probability);
+                promise.act_by = Some(*act_by);
+            })
+        }
         Fact::PromiseRecovered { promise_id, .. } => promise(customer, promise_id, |promise| {
             promise.status = PromiseStatus::Made;
             promise.risk = None;
@@ -371,7 +379,13 @@ fn apply_quote(customer: &mut Customer, fact: &QuoteFact) {
                 }
             }
         }
-        QuoteFact::Remedied { .. } => {}
+        QuoteFact::Remedied { remedy, before_the_break, at } => {
+            promise(customer, &remedy.promise_id, |promise| {
+                let (remedy, times_at_risk) = (remedy.clone(), promise.times_at_risk);
+                let (at, before_the_break) = (*at, *before_the_break);
+                promise.remedies.push(AppliedRemedy { remedy, at, before_the_break, times_at_risk });
+            });
+        }
     }
 }
 
@@ -411,6 +425,7 @@ fn begin(customer: &mut Customer, terms: &PromiseTerms, status: PromiseStatus, t
             promise.status = status;
             promise.terms = terms.clone();
             promise.first_due_at = terms.due_at;
+            promise.probability = terms.probability;
             promise.timeline = timeline;
         })
         .or_insert_with(|| Promise {
@@ -420,6 +435,9 @@ fn begin(customer: &mut Customer, terms: &PromiseTerms, status: PromiseStatus, t
             status,
             timeline,
             risk: None,
+            probability: terms.probability,
+            act_by: None,
+            remedies: Vec::new(),
             times_at_risk: 0,
             cause: None,
             fulfilled_at: None,

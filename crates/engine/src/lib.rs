@@ -12,7 +12,9 @@ mod reference;
 pub mod supply;
 mod workspace;
 
-pub use customer::{Customer, EarlySignal, EffectRecord, EffectState, Order, Promise, QuoteRecord, Timer};
+pub use customer::{
+    AppliedRemedy, Customer, EarlySignal, EffectRecord, EffectState, Order, Promise, QuoteRecord, Timer,
+};
 pub use decide::{Context, Stimulus, decide};
 pub use evolve::{Change, Observed, evolve, tie_breaker};
 pub use reference::{Reference, ReferenceError};

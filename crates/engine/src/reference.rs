@@ -31,6 +31,12 @@ pub enum ReferenceError {
 }
 
 impl Reference {
+    /// Whether a promise that is kept with this probability is at risk. What lies at the threshold is not, to the
+    /// precision of the numbers.
+    pub fn is_late(&self, probability_kept: f64) -> bool {
+        1.0 - probability_kept > self.at_risk_threshold + 1e-9
+    }
+
     pub fn check(&self) -> Result<(), ReferenceError> {
         if !(0.0..=1.0).contains(&self.at_risk_threshold) {
             return Err(ReferenceError::Threshold(self.at_risk_threshold.to_string()));

@@ -39,6 +39,7 @@ fn fact_detail(fact: &Fact) -> String {
         | Fact::PromiseKept { promise_id, .. }
         | Fact::PromiseFulfilledLate { promise_id, .. }
         | Fact::PromiseCorrected { promise_id, .. }
+        | Fact::PromiseScored { promise_id, .. }
         | Fact::PromiseExpired { promise_id, .. } => promise_id.clone(),
         Fact::ProfileMerged { into, .. } => into.to_string(),
         Fact::SourceCreated { source, .. } | Fact::SourceRevoked { source, .. } => source.clone(),

@@ -10,7 +10,7 @@ use crate::effect::{Effect, EffectKey, EffectResult};
 use crate::fact::Fact;
 use crate::id::{EntityId, IdentifierHash, KeyId, Position, TimelineId};
 use crate::identity::HashedIdentifier;
-use crate::quote::Quote;
+use crate::quote::{Quote, Remedy};
 use crate::supply::{SupplyCommand, SupplyMail};
 use crate::time::Time;
 
@@ -135,6 +135,8 @@ pub enum TimerPurpose {
     QuoteExpiry(String),
     /// A receipt should have come by now.
     ReceiptDue(String),
+    /// From here on the promise is at risk, unless something happens before.
+    RiskCheck(String),
 }
 
 /// What people and programs ask of an entity.
@@ -223,6 +225,8 @@ pub enum Command {
     EndCampaign {
         campaign: String,
     },
+    /// Do something for a promise that needs nothing of supply.
+    ApplyRemedy(Remedy),
 }
 
 /// Why an input was passed over.

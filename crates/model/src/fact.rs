@@ -238,6 +238,14 @@ pub enum Fact {
         campaign: String,
         at: Time,
     },
+    /// How likely it is by now that the promise is kept.
+    PromiseScored {
+        promise_id: String,
+        at: Time,
+        probability: f64,
+        /// The last instant at which acting still helps.
+        act_by: Time,
+    },
 }
 
 impl Fact {
@@ -284,6 +292,7 @@ impl Fact {
             Fact::Supply(fact) => fact.name(),
             Fact::CampaignPlanned { .. } => "campaign.planned",
             Fact::CampaignEnded { .. } => "campaign.ended",
+            Fact::PromiseScored { .. } => "promise.scored",
         }
     }
 }

@@ -227,9 +227,29 @@ pub enum RiskReason {
         /// When it will be covered, where that is known.
         covered_at: Option<Time>,
     },
+    /// Handed over so late that it may not be there in time.
+    LeftLate,
+    /// On its way for longer than most.
+    SlowDelivery,
+    /// The plan itself leaves less than the threshold asks.
+    TightPlan,
 }
 
 impl RiskReason {
+    /// Every name that a reason may have.
+    pub const NAMES: [&'static str; 10] = [
+        "not_handed_over",
+        "scored",
+        "failed_attempt",
+        "supply_stock",
+        "supply_late_receipt",
+        "supply_quality",
+        "supply_downtime",
+        "left_late",
+        "slow_delivery",
+        "tight_plan",
+    ];
+
     pub fn name(&self) -> &'static str {
         match self {
             RiskReason::NotHandedOver => "not_handed_over",
@@ -241,6 +261,9 @@ impl RiskReason {
                 Shortage::Quality => "supply_quality",
                 Shortage::Downtime => "supply_downtime",
             },
+            RiskReason::LeftLate => "left_late",
+            RiskReason::SlowDelivery => "slow_delivery",
+            RiskReason::TightPlan => "tight_plan",
         }
     }
 }

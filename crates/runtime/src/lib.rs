@@ -16,6 +16,7 @@ mod node;
 mod ondisk;
 pub mod promising;
 mod queue;
+mod remedies;
 pub mod salvage;
 mod summary;
 
@@ -30,3 +31,4 @@ pub use history::{AppliedEvent, History, Item};
 pub use intake::{IntakeCounts, IntakeError};
 pub use logs::{BodyError, HistoryError, Logs};
 pub use node::{Node, NodeCounts, NodeError, NodeOptions};
+pub use remedies::{NotRemedied, Remedied};

@@ -5,7 +5,7 @@
 
 use model::{
     BreakCause, CancelledBy, EntityId, Fact, FulfillmentState, Money, OrderLine, OrderState, PromiseStatus,
-    PromiseTerms, RiskReason, SkipReason, Time, TimelineId, Violation, ViolationBody,
+    PromiseTerms, QuoteFact, RiskReason, SkipReason, Time, TimelineId, Violation, ViolationBody,
 };
 use rusqlite::{Connection, OptionalExtension, Params, Result, named_params, params};
 
@@ -28,8 +28,8 @@ pub(crate) struct Place {
 
 /// A fact's owner.
 #[derive(Clone, Copy)]
-struct Owner {
-    key: [u8; 11],
+pub(crate) struct Owner {
+    pub(crate) key: [u8; 11],
     timeline: u32,
 }
 
@@ -79,7 +79,7 @@ impl<'c> Fold<'c> {
         }
     }
 
-    fn run(&self, sql: &str, params: impl Params) -> Result<()> {
+    pub(crate) fn run(&self, sql: &str, params: impl Params) -> Result<()> {
         self.count(sql, params).map(drop)
     }
 
@@ -185,10 +185,16 @@ impl<'c> Fold<'c> {
             Fact::IdentifiersParted { .. }
             | Fact::IdentifiersJoined { .. }
             | Fact::SignalKept { .. }
-            | Fact::Quote(_)
             | Fact::Supply(_)
             | Fact::CampaignPlanned { .. }
             | Fact::CampaignEnded { .. } => Ok(()),
+            Fact::Quote(QuoteFact::Remedied { remedy, before_the_break, at }) => {
+                self.remedied(place, owner, remedy, *before_the_break, *at)
+            }
+            Fact::Quote(_) => Ok(()),
+            Fact::PromiseScored { promise_id, at: _, probability, act_by } => {
+                self.scored(owner, promise_id, *probability, *act_by)
+            }
             Fact::ProfileErased { at: _ } => self.erase(entity),
             Fact::SourceCreated { .. }
             | Fact::SourceRevoked { .. }
@@ -414,8 +420,13 @@ impl Fold<'_> {
                 Ok(step(promise_id, status, *at, Some(format!("version {version}, due {due_at}{why}"))))
             }
             Fact::PromiseAtRisk { promise_id, at, why } => self.moved(
-                "UPDATE promises SET status = 'at_risk', ever_at_risk = 1, risk_reason = :risk",
-                named_params! { ":entity": owner.key, ":promise": promise_id, ":risk": why.name() },
+                "UPDATE promises SET ever_at_risk = 1, risk_reason = :risk, risk_detail = :detail,
+                    risk_at = CASE WHEN status = 'at_risk' THEN risk_at ELSE :at END,
+                    probability_now = COALESCE(:probability, probability_now), status = 'at_risk'",
+                named_params! {
+                    ":entity": owner.key, ":promise": promise_id, ":risk": why.name(), ":detail": risk(why),
+                    ":at": at.0, ":probability": probability_of(why)
+                },
                 step(promise_id, AtRisk, *at, Some(risk(why))),
             ),
             Fact::PromiseRecovered { promise_id, at } => self.moved(
@@ -727,7 +738,19 @@ fn risk(why: &RiskReason) -> String {
             Some(covered_at) => format!("{}: {what}, covered at {covered_at}", why.name()),
             None => format!("{}: {what}", why.name()),
         },
-        RiskReason::NotHandedOver | RiskReason::FailedAttempt => why.name().into(),
+        RiskReason::NotHandedOver
+        | RiskReason::FailedAttempt
+        | RiskReason::LeftLate
+        | RiskReason::SlowDelivery
+        | RiskReason::TightPlan => why.name().into(),
+    }
+}
+
+/// That a promise is kept, where the reason says it.
+fn probability_of(why: &RiskReason) -> Option<f64> {
+    match why {
+        RiskReason::Scored { probability_late, .. } => Some(1.0 - probability_late),
+        _ => None,
     }
 }
 

@@ -15,6 +15,7 @@ mod fold;
 pub mod kpi;
 mod reader;
 mod report;
+mod risk;
 mod rows;
 mod schema;
 mod wire;
@@ -24,6 +25,7 @@ pub use change::{Change, EffectChange, EffectState, ProfileRow, PromiseCounts};
 pub use error::{Error, Result};
 pub use reader::{DeadLetterFilter, EffectFilter, Reader, ViolationFilter};
 pub use report::{GroupBy, PromiseReport, ReportGroup, ReportQuery, ReportRow};
+pub use risk::{RemedyOfKind, RemedyReport, RemedyRow, RiskRow};
 pub use rows::{
     ClockRow, DeadLetterRow, EffectRow, EffectsSwitch, HistoryRow, ImportRow, OrderLineRow, OrderRow,
     PaymentRow, PromiseRow, ReviewRow, RevisionRow, SourceRow, TargetRow, ViolationRow,

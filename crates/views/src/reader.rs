@@ -10,6 +10,7 @@ use crate::change::{EffectState, ProfileRow};
 use crate::dump;
 use crate::error::{At, Error, Result};
 use crate::report::{PromiseReport, ReportQuery};
+use crate::risk::{self, RemedyReport, RiskRow};
 use crate::rows::{
     ClockRow, DeadLetterRow, EffectRow, EffectsSwitch, FromColumns, HistoryRow, ImportRow, OrderLineRow,
     OrderRow, PaymentRow, PromiseRow, ReviewRow, RevisionRow, SourceRow, ViolationRow,
@@ -271,6 +272,18 @@ impl Reader {
 
     pub fn clock(&self, timeline: TimelineId) -> Result<Option<ClockRow>> {
         self.row("FROM clocks WHERE timeline = ?", [timeline.0])
+    }
+
+    /// The promises at risk, those first that must be acted on first.
+    pub fn at_risk(&self) -> Result<Vec<RiskRow>> {
+        let tx = self.db.unchecked_transaction().at(&self.path, DOING)?;
+        risk::at_risk(&tx).at(&self.path, DOING)
+    }
+
+    /// What was done for promises at risk, and what came of it.
+    pub fn remedy_report(&self) -> Result<RemedyReport> {
+        let tx = self.db.unchecked_transaction().at(&self.path, DOING)?;
+        risk::report(&tx).at(&self.path, DOING)
     }
 
     /// As [`crate::Views::dump`].

@@ -73,7 +73,7 @@ impl<'a, 'b> Columns<'a, 'b> {
     }
 
     /// Two columns: minor units and currency.
-    fn money_opt(&mut self) -> Result<Option<Money>> {
+    pub(crate) fn money_opt(&mut self) -> Result<Option<Money>> {
         let (minor, code): (Option<i64>, Option<String>) = (self.take()?, self.take()?);
         let Some((minor, code)) = minor.zip(code) else { return Ok(None) };
         let currency = Currency::new(&code).ok_or_else(|| self.refuse("not a currency"))?;

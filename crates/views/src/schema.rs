@@ -1,7 +1,7 @@
 //! The tables. A change of them is a new [`VERSION`]: the file is dropped and folded again, never migrated.
 
 /// Kept in the file as `PRAGMA user_version`.
-pub(crate) const VERSION: i64 = 4;
+pub(crate) const VERSION: i64 = 5;
 
 /// A table, the columns that order it, and whether its rows belong to an entity.
 pub(crate) struct Table {
@@ -19,7 +19,7 @@ const fn common(name: &'static str, key: &'static str) -> Table {
 }
 
 /// Every table that holds something to show.
-pub(crate) const TABLES: [Table; 15] = [
+pub(crate) const TABLES: [Table; 16] = [
     owned("profiles", "entity"),
     owned("orders", "entity, order_id"),
     owned("order_lines", "entity, order_id, line"),
@@ -29,6 +29,7 @@ pub(crate) const TABLES: [Table; 15] = [
     owned("promise_revisions", "entity, promise_id, version"),
     owned("promise_history", "entity, seq, ordinal"),
     owned("effects", "entity, key"),
+    owned("remedies", "entity, seq, ordinal"),
     common("dead_letters", "seq"),
     common("violations", "source, event, sender, plan, pointer, rule, blocked"),
     common("sources", "source"),
@@ -167,8 +168,14 @@ CREATE TABLE promises (
     expired_at INTEGER,
     ever_at_risk INTEGER NOT NULL DEFAULT 0,
     risk_reason TEXT,               -- the latest
+    risk_detail TEXT,
+    risk_at INTEGER,
+    probability_now REAL,           -- that it will be kept, as last computed
+    act_by INTEGER,                 -- the last instant at which acting still helps
     PRIMARY KEY (entity, promise_id)
 ) WITHOUT ROWID;
+
+CREATE INDEX promises_at_risk ON promises (entity) WHERE status = 'at_risk';
 
 -- From version 2 on; the first stands with the promise.
 CREATE TABLE promise_revisions (
@@ -208,6 +215,23 @@ CREATE TABLE effects (
     PRIMARY KEY (entity, key)
 ) WITHOUT ROWID;
 CREATE INDEX effects_by_seq ON effects (seq);
+
+CREATE TABLE remedies (
+    entity BLOB NOT NULL,
+    seq INTEGER NOT NULL,
+    ordinal INTEGER NOT NULL,
+    promise_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    before_the_break INTEGER NOT NULL,
+    probability REAL NOT NULL,      -- that the promise is kept by the date that holds afterwards
+    cost_minor INTEGER,
+    cost_currency TEXT,
+    new_due INTEGER,
+    compensation_minor INTEGER,
+    compensation_currency TEXT,
+    PRIMARY KEY (entity, seq, ordinal)
+) WITHOUT ROWID;
 
 CREATE TABLE dead_letters (
     seq INTEGER PRIMARY KEY,

@@ -61,13 +61,24 @@ pub(crate) fn name_opt<T: Named, S: Serializer>(value: &Option<T>, to: S) -> Res
     value.map(Named::name).serialize(to)
 }
 
-pub(crate) fn money_opt<S: Serializer>(money: &Option<Money>, to: S) -> Result<S::Ok, S::Error> {
-    #[derive(Serialize)]
-    struct Amount<'a> {
-        minor: i64,
-        currency: &'a str,
+#[derive(Serialize)]
+struct Amount<'a> {
+    minor: i64,
+    currency: &'a str,
+}
+
+impl<'a> From<&'a Money> for Amount<'a> {
+    fn from(money: &'a Money) -> Self {
+        Amount { minor: money.minor, currency: money.currency.code() }
     }
-    money.as_ref().map(|m| Amount { minor: m.minor, currency: m.currency.code() }).serialize(to)
+}
+
+pub(crate) fn money_opt<S: Serializer>(money: &Option<Money>, to: S) -> Result<S::Ok, S::Error> {
+    money.as_ref().map(Amount::from).serialize(to)
+}
+
+pub(crate) fn moneys<S: Serializer>(all: &[Money], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(all.iter().map(Amount::from))
 }
 
 /// Text that holds JSON goes out as that JSON.

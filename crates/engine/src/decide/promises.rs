@@ -10,6 +10,7 @@ use model::{
     time::last_instant_of,
 };
 
+use super::risk::Risky;
 use super::{Decision, concerns, passed};
 use crate::customer::{Order, Promise};
 
@@ -89,6 +90,7 @@ impl Decision<'_> {
             let purpose = TimerPurpose::HandOver(terms.promise_id.clone());
             self.set_timer(hand_over_by.plus_micros(1), self.context.timeline, purpose);
         }
+        self.watch_risk(terms, order);
     }
 
     fn watch_deadline(&mut self, terms: &PromiseTerms) {
@@ -133,6 +135,7 @@ impl Decision<'_> {
             }
             PromiseStatus::AtRisk if !late => {
                 self.fact(Fact::PromiseRecovered { promise_id: promise_id.to_owned(), at });
+                self.judge_revised(promise, &promise.terms);
             }
             PromiseStatus::Made | PromiseStatus::AtRisk => {}
             ended => self.ignore(format!("promise {promise_id} is {} and takes no score", ended.name())),
@@ -140,11 +143,22 @@ impl Decision<'_> {
     }
 
     pub(super) fn at_risk(&mut self, promise_id: &str, promise: &Promise, why: RiskReason, at: Time) {
+        self.come_at_risk(promise_id, promise.times_at_risk, &promise.terms, why, at);
+    }
+
+    pub(super) fn come_at_risk(
+        &mut self,
+        promise_id: &str,
+        times: u32,
+        terms: &PromiseTerms,
+        why: RiskReason,
+        at: Time,
+    ) {
         let reason = format!("promise_at_risk:{}", why.name());
+        self.clear_timers(|purpose| *purpose == TimerPurpose::RiskCheck(promise_id.to_owned()));
         self.fact(Fact::PromiseAtRisk { promise_id: promise_id.to_owned(), at, why });
-        let key =
-            format!("{}/{promise_id}/at_risk/{}", self.customer.id, promise.times_at_risk.saturating_add(1));
-        self.request(EffectKind::OperationsAlert, &reason, &promise.terms, key);
+        let key = format!("{}/{promise_id}/at_risk/{}", self.customer.id, times.saturating_add(1));
+        self.request(EffectKind::OperationsAlert, &reason, terms, key);
     }
 
     pub(super) fn revise(
@@ -182,11 +196,23 @@ impl Decision<'_> {
             self.watch_deadline(&terms);
             let key = format!("{}/{promise_id}/revised/{version}", self.customer.id);
             self.request(EffectKind::CustomerNotify, "promise_revised", &terms, key);
+            self.judge_revised(promise, &terms);
         } else {
             self.clear_timers(|purpose| concerns(purpose, promise_id));
             self.judge_again(promise, &terms);
         }
         self.tell_again(promise_id);
+    }
+
+    /// It was made anew by its revision, or nobody says any more that it is at risk: it may be by its plan.
+    fn judge_revised(&mut self, promise: &Promise, terms: &PromiseTerms) {
+        let customer = self.customer;
+        let record = self.placing.or_else(|| customer.plan_of(&terms.promise_id));
+        let Some(record) = record else { return };
+        let order = terms.order_id.as_ref().and_then(|id| customer.orders.get(id));
+        let (timeline, status) = (self.context.timeline, PromiseStatus::Made);
+        let risky = Risky { status, risk: None, terms, timeline, ..Risky::of(promise, record, order) };
+        self.judge(&risky);
     }
 
     /// A promise had ended, and what it promised turns out to have been something else by then.
@@ -212,7 +238,10 @@ impl Decision<'_> {
                 self.fact(Fact::PromiseKept { promise_id, at, actual });
             }
             (_, Some(fulfilled_at)) => self.correct(promise_id, fulfilled_at, actual),
-            (_, None) => self.watch_deadline(terms),
+            (_, None) => {
+                self.watch_deadline(terms);
+                self.judge_revised(promise, terms);
+            }
         }
     }
 

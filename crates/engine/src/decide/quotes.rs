@@ -17,9 +17,11 @@ use model::{
 };
 
 use super::Decision;
+use super::risk::{Risky, short_of, with_cover};
 use crate::customer::QuoteRecord;
+use crate::supply::Short;
 
-impl Decision<'_> {
+impl<'a> Decision<'a> {
     fn quote_fact(&mut self, fact: QuoteFact) {
         self.fact(Fact::Quote(fact));
     }
@@ -142,10 +144,6 @@ impl Decision<'_> {
         }
     }
 
-    fn record_of(&self, hold: HoldId) -> Option<&'_ QuoteRecord> {
-        self.customer.quotes.values().find(|record| record.index_of(hold.number).is_some())
-    }
-
     pub(super) fn supply_mail(&mut self, mail: &SupplyMail) {
         match mail {
             SupplyMail::HoldAnswered { hold, refused, .. } => {
@@ -192,8 +190,9 @@ impl Decision<'_> {
     }
 
     /// Everything is committed.
-    fn place(&mut self, record: &QuoteRecord, order_id: &str) {
+    fn place(&mut self, record: &'a QuoteRecord, order_id: &str) {
         let (quote, at) = (&record.quote, self.context.now);
+        self.placing = Some(record);
         self.move_quote(&quote.quote_id, QuoteStage::Placed, None);
         self.clear_timers(|purpose| *purpose == TimerPurpose::QuoteExpiry(quote.quote_id.clone()));
         match &quote.purpose {
@@ -241,38 +240,59 @@ impl Decision<'_> {
         if let Some(new_due) = remedy.new_due.filter(|_| before_the_break) {
             let reason = Some(format!("remedy:{}", remedy.kind.name()));
             self.revise(promise_id, &new_due.to_string(), None, reason, at);
-        } else if promise.status == PromiseStatus::AtRisk && remedy.compensation.is_none() {
-            self.fact(Fact::PromiseRecovered { promise_id: promise_id.clone(), at });
+        } else if let Some(record) = self.placing.filter(|_| before_the_break) {
+            let order = promise.terms.order_id.as_ref().and_then(|id| self.customer.orders.get(id));
+            let judged = self.judge(&Risky::of(promise, record, order));
+            if !judged && promise.status == PromiseStatus::AtRisk {
+                self.fact(Fact::PromiseRecovered { promise_id: promise_id.clone(), at });
+            }
         }
         let key = format!("{}/{promise_id}/remedied/{}/{}", self.customer.id, remedy.kind.name(), at.0);
         let reason = format!("promise_remedied:{}", remedy.kind.name());
         self.request(EffectKind::CustomerNotify, &reason, &promise.terms, key);
     }
 
+    /// What needs nothing of supply: another date for what is on its way, or something given for the trouble.
+    pub(super) fn remedy_at_once(&mut self, remedy: &Remedy) {
+        let id = &remedy.promise_id;
+        match self.customer.promises.get(id) {
+            Some(promise) if promise.applied(remedy.kind).is_some() => {
+                self.ignore(format!("promise {id}: {} was applied before", remedy.kind.name()));
+            }
+            Some(promise) if promise.status.is_open() || promise.status == PromiseStatus::Broken => {
+                self.apply_remedy(remedy);
+            }
+            Some(promise) => {
+                self.ignore(format!("promise {id} is {} and needs no remedy", promise.status.name()));
+            }
+            None => self.ignore(format!("no promise {id} is known")),
+        }
+    }
+
     fn cover_changed(&mut self, hold: HoldId, short: bool, covered_at: Option<Time>, why: Shortage) {
         let customer = self.customer;
-        let Some(record) = self.record_of(hold).filter(|record| record.stage == QuoteStage::Placed) else {
-            return;
-        };
-        let Some(index) = record.index_of(hold.number) else { return };
-        let record = &customer.quotes[&record.quote.quote_id];
+        // Supply may fall while the rest is still being confirmed: it is judged when it is placed.
+        let stands =
+            |record: &&QuoteRecord| matches!(record.stage, QuoteStage::Placed | QuoteStage::Confirming);
+        let found = customer.quotes.values().filter(stands).find_map(|r| Some((r, r.index_of(hold.number)?)));
+        let Some((record, index)) = found else { return };
         let (quote_id, at) = (record.quote.quote_id.clone(), self.context.now);
         self.quote_fact(QuoteFact::CoverChanged { quote_id, hold: hold.number, short, covered_at, why, at });
-        let promise_id = match &record.quote.purpose {
-            Purpose::Order => &record.quote.terms.promise_id,
-            Purpose::Remedy(remedy) => &remedy.promise_id,
-        };
-        let Some(promise) = customer.promises.get(promise_id) else { return };
-        let others_short = record.short.keys().any(|other| *other != index);
-        match (promise.status, short) {
-            (PromiseStatus::Made, true) => {
-                let what = record.quote.needs[index].name.to_string();
-                self.at_risk(promise_id, promise, RiskReason::Supply { why, what, covered_at }, at);
-            }
-            (PromiseStatus::AtRisk, false)
-                if !others_short && matches!(promise.risk, Some(RiskReason::Supply { .. })) =>
-            {
-                self.fact(Fact::PromiseRecovered { promise_id: promise_id.clone(), at });
+        let promise_id = record.promise_id();
+        let plan = customer.plan_of(promise_id).filter(|plan| plan.quote.quote_id == record.quote.quote_id);
+        let Some((promise, plan)) = customer.promises.get(promise_id).zip(plan) else { return };
+        if !promise.status.is_open() {
+            return;
+        }
+        let then = with_cover(plan, index, short.then_some(Short { covered_at, why }));
+        let order = plan.order_id.as_ref().and_then(|id| customer.orders.get(id));
+        if self.judge(&Risky::of(promise, &then, order)) {
+            return;
+        }
+        match (promise.status, short_of(&then)) {
+            (PromiseStatus::Made, Some(why)) => self.at_risk(promise_id, promise, why, at),
+            (PromiseStatus::AtRisk, None) if matches!(promise.risk, Some(RiskReason::Supply { .. })) => {
+                self.fact(Fact::PromiseRecovered { promise_id: promise_id.to_owned(), at });
             }
             _ => {}
         }

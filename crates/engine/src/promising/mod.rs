@@ -2,15 +2,19 @@
 //! nothing; who is promised something holds it by the commands that an [`Offer`] turns into.
 
 pub mod campaign;
+mod odds;
 mod plan;
+mod remedy;
 mod rules;
 mod supplies;
 
 use model::{Basis, Money, Need, Parcel, Quantity, Time};
 use serde::{Deserialize, Serialize};
 
+pub use self::odds::{Leg, Odds};
 pub use self::plan::{Planner, plan};
-pub use self::rules::{Lane, Owners, Place, Rules, RulesError};
+pub use self::remedy::{Proposal, Troubled, propose};
+pub use self::rules::{Compensation, Lane, Owners, Place, RemedyRules, Rules, RulesError};
 pub use self::supplies::{StockAt, Supplies};
 
 /// What somebody wants.

@@ -694,14 +694,14 @@ fn better(one: &Candidate, other: &Candidate, asking: &Asking<'_>) -> bool {
 }
 
 /// `price` for so many units, rounded to the minor unit.
-fn times(price: Money, quantity: Quantity) -> Option<Money> {
+pub(super) fn times(price: Money, quantity: Quantity) -> Option<Money> {
     let minor = i128::from(price.minor) * i128::from(quantity.0);
     let minor = i64::try_from((minor + 500 * minor.signum()) / 1_000).ok()?;
     Some(Money { minor, currency: price.currency })
 }
 
 /// The sum, where every part is known and in one currency.
-fn sum(parts: impl Iterator<Item = Option<Money>>) -> Option<Money> {
+pub(super) fn sum(parts: impl Iterator<Item = Option<Money>>) -> Option<Money> {
     let mut total: Option<Money> = None;
     for part in parts {
         let part = part?;

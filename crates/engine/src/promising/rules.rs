@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use learn::Quantiles;
-use model::{Money, Quantity};
+use model::{Money, Quantity, RiskReason};
 use serde::{Deserialize, Serialize};
 
 use crate::supply::Classes;
@@ -28,6 +28,73 @@ pub struct Rules {
     pub margin_floor: Option<f64>,
     pub places: BTreeMap<String, Place>,
     pub lanes: Vec<Lane>,
+    /// What is done for promises at risk.
+    pub remedies: RemedyRules,
+}
+
+/// What is done for promises at risk, and who does it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RemedyRules {
+    /// What is given to a customer for the trouble; nothing where there is none.
+    pub compensation: Option<Compensation>,
+    /// Who works on a promise at risk, by its cause ([`RiskReason::NAMES`]); the promise's own owner of operations for
+    /// the others.
+    pub owners: BTreeMap<String, String>,
+    /// What of an order's worth is saved when it is kept by a new date and not by the one that was said: 0 to 1.
+    pub moved_date_value: f64,
+}
+
+/// What is given for the trouble.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Compensation {
+    Amount(Money),
+    /// Of the order's total, rounded to the minor unit.
+    Share(f64),
+}
+
+impl Default for RemedyRules {
+    fn default() -> Self {
+        RemedyRules { compensation: None, owners: BTreeMap::new(), moved_date_value: 0.5 }
+    }
+}
+
+impl Compensation {
+    /// For an order of this total; none where nothing can be said of it.
+    pub fn of(self, total: Option<Money>) -> Option<Money> {
+        let given = match self {
+            Compensation::Amount(amount) => amount,
+            Compensation::Share(share) => {
+                let total = total?;
+                Money { minor: (total.minor as f64 * share).round() as i64, ..total }
+            }
+        };
+        (given.minor > 0).then_some(given)
+    }
+}
+
+impl RemedyRules {
+    fn check(&self) -> Result<(), RulesError> {
+        let range = |field, value: String, expected| Err(RulesError::Range { field, value, expected });
+        match self.compensation {
+            Some(Compensation::Amount(amount)) if amount.minor <= 0 => {
+                return range("remedies.compensation.amount", amount.to_string(), "more than nothing");
+            }
+            Some(Compensation::Share(share)) if !(share > 0.0 && share <= 1.0) => {
+                return range("remedies.compensation.share", share.to_string(), "a share above 0, at most 1");
+            }
+            _ => {}
+        }
+        if !(0.0..=1.0).contains(&self.moved_date_value) {
+            let value = self.moved_date_value.to_string();
+            return range("remedies.moved_date_value", value, "a share from 0 to 1");
+        }
+        match self.owners.keys().find(|cause| !RiskReason::NAMES.contains(&cause.as_str())) {
+            Some(cause) => Err(RulesError::Cause(cause.clone())),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Who answers for a promise.
@@ -94,6 +161,7 @@ impl Default for Rules {
             margin_floor: None,
             places: BTreeMap::new(),
             lanes: Vec::new(),
+            remedies: RemedyRules::default(),
         }
     }
 }
@@ -113,6 +181,8 @@ pub enum RulesError {
     Hours(usize),
     #[error("lanes[{0}].to is empty; `*` means everywhere")]
     To(usize),
+    #[error("remedies.owners: `{0}` is no cause of risk; the causes are {names}", names = RiskReason::NAMES.join(", "))]
+    Cause(String),
 }
 
 impl Rules {
@@ -149,7 +219,7 @@ impl Rules {
                 return Err(RulesError::Hours(at));
             }
         }
-        Ok(())
+        self.remedies.check()
     }
 
     /// The lanes that lead to a region. Of those from one place by one service, the one that names it most closely.

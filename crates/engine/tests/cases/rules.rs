@@ -35,7 +35,10 @@ fn effect_may_become(from: Option<EffectState>, to: EffectState) -> bool {
 
 fn promise_of(purpose: &TimerPurpose) -> &str {
     match purpose {
-        TimerPurpose::PromiseDeadline(id) | TimerPurpose::HandOver(id) | TimerPurpose::QuoteExpiry(id) => id,
+        TimerPurpose::PromiseDeadline(id)
+        | TimerPurpose::HandOver(id)
+        | TimerPurpose::QuoteExpiry(id)
+        | TimerPurpose::RiskCheck(id) => id,
         TimerPurpose::ReceiptDue(receipt) => receipt,
     }
 }
@@ -62,6 +65,8 @@ pub(crate) fn check_state(customer: &Customer) -> Result<(), String> {
             TimerPurpose::HandOver(_) => ("hand_over", promise.status.is_open()),
             TimerPurpose::QuoteExpiry(_) => ("quote", promise.status == PromiseStatus::Quoted),
             TimerPurpose::ReceiptDue(_) => ("receipt", false),
+            // One that is at risk already is watched by the deadline alone.
+            TimerPurpose::RiskCheck(_) => ("risk", promise.status == PromiseStatus::Made),
         };
         if !wanted {
             return Err(format!("promise {promise_id} is {} and has a {kind} timer", promise.status.name()));
@@ -71,6 +76,12 @@ pub(crate) fn check_state(customer: &Customer) -> Result<(), String> {
         }
         if kind == "deadline" && timer.timeline != promise.timeline {
             return Err(format!("promise {promise_id} is judged on another line of time than its own"));
+        }
+        if kind == "risk" && timer.timeline != promise.timeline {
+            return Err(format!("the risk of promise {promise_id} is judged on another line of time"));
+        }
+        if kind == "risk" && timer.due > promise.terms.deadline() {
+            return Err(format!("promise {promise_id} would come to be at risk after it broke"));
         }
         *timers.entry((promise_id, kind)).or_default() += 1;
     }
@@ -86,6 +97,9 @@ pub(crate) fn check_state(customer: &Customer) -> Result<(), String> {
         }
         if (promise.status == PromiseStatus::AtRisk) != (promise.risk.is_some() && promise.status.is_open()) {
             return Err(format!("promise {id} is {} with risk {:?}", promise.status.name(), promise.risk));
+        }
+        if promise.probability.is_some_and(|p| !(0.0..=1.0).contains(&p)) {
+            return Err(format!("promise {id} is kept with probability {:?}", promise.probability));
         }
         if promise.status == PromiseStatus::Broken && promise.cause.is_none() {
             return Err(format!("promise {id} is broken by nothing"));

@@ -7,12 +7,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use engine::promising::{Inquiry, WantedLine};
-use learn::Quantiles;
 use model::codec::Stored;
-use model::quote::{Purpose, Remedy};
+use model::quote::Remedy;
 use model::{
-    Dedupe, EntityId, Event, EventKind, Fact, Identifier, IntakeHeader, IntakeRecord, PartitionId, Quantity,
-    Quote, QuoteFact, QuoteStage, RecordKind, Signal, SupplyName, Take, Time, TimelineId,
+    Dedupe, EntityId, Event, EventKind, Fact, Identifier, IntakeHeader, IntakeRecord, Money, PartitionId,
+    Quantity, Quote, QuoteFact, QuoteStage, RecordKind, Signal, SupplyName, Take, Time, TimelineId,
 };
 use runtime::promising::{QuoteRequest, Quoted};
 use runtime::{Base, Fold, Logs};
@@ -23,7 +22,7 @@ use world::depot::{BookedParcel, Booking, Depot, DepotConfig, KnownLane, Request
 
 use super::campaign::Asks;
 use super::ledger::Ledger;
-use super::rules::{AT_RISK, reference_of};
+use super::rules::reference_of;
 use crate::dialect::{Parsed, parse_line};
 use crate::error::Failure;
 
@@ -49,10 +48,25 @@ pub(super) struct Followed {
     pub kept: Option<bool>,
     pub remedies: Vec<Remedy>,
     pub truth: Option<Truth>,
-    /// The journey under way: which lane, and since when.
-    journey: Option<(usize, Time)>,
-    lane: Option<usize>,
     share_left: f64,
+}
+
+impl Followed {
+    fn new(request: &Request, customer: EntityId, due: Time, booked: bool) -> Self {
+        Followed {
+            customer,
+            order: request.number,
+            claimed: request.claim.is_some(),
+            booked,
+            first_due: due,
+            due,
+            flagged: None,
+            kept: None,
+            remedies: Vec::new(),
+            truth: None,
+            share_left: 0.0,
+        }
+    }
 }
 
 /// What one arm came to.
@@ -66,6 +80,8 @@ pub(super) struct Outcome {
     pub not_allocatable: Vec<String>,
     /// Confirmations that were refused although nothing lay between them and their quotes.
     pub refused: u64,
+    /// Remedies that were proposed and could not be had when they were applied.
+    pub not_remedied: u64,
 }
 
 /// Whether promises at risk are saved.
@@ -80,7 +96,6 @@ pub(super) struct Counter {
     keys: Arc<Keys>,
     depot: Depot,
     lanes: Vec<KnownLane>,
-    hours: Vec<Quantiles>,
     ledger: Ledger,
     customers: BTreeMap<String, EntityId>,
     outcome: Outcome,
@@ -113,14 +128,12 @@ impl Counter {
         let depot = Depot::new(config);
         let lanes = depot.lanes(400);
         let reference = reference_of(&lanes)?;
-        let hours = reference.promising.lanes.iter().map(|lane| lane.hours.clone()).collect();
         fold.publish_reference(&reference);
         let mut counter = Counter {
             fold,
             keys,
             depot,
             lanes,
-            hours,
             ledger: Ledger::default(),
             customers: BTreeMap::new(),
             outcome: Outcome::default(),
@@ -208,41 +221,12 @@ impl Counter {
 
     // ---- time ---------------------------------------------------------------------------------------------------
 
-    /// Lets the engine's clock go on to `until`, and every hour looks at the journeys under way.
+    /// Lets the engine's clock go on to `until`, hour by hour, and acts on what it decides meanwhile.
     fn watch(&mut self, until: Time) -> Result<(), Failure> {
         while self.watched.plus_micros(HOUR) <= until {
             self.watched = self.watched.plus_micros(HOUR);
             self.now = self.watched;
             self.fold.tick(self.now).map_err(other)?;
-            self.follow()?;
-            self.score_journeys()?;
-        }
-        Ok(())
-    }
-
-    /// What an outside scorer says of parcels on the road: that it will be late, given that it has not come yet, by
-    /// the lane's published times: `P(T > due) / P(T > elapsed)`.
-    fn score_journeys(&mut self) -> Result<(), Failure> {
-        let now = self.now;
-        let mut scores = Vec::new();
-        for (promise_id, order) in &self.by_promise {
-            let followed = &self.outcome.promises[order];
-            let Some((lane, left)) = followed.journey else { continue };
-            if followed.kept.is_some() || followed.flagged.is_some() {
-                continue;
-            }
-            let beyond = |at: Time| 1.0 - self.hours[lane].cdf(at.since(left) as f64 / HOUR as f64);
-            let late = beyond(followed.due) / beyond(now).max(1e-9);
-            if late > AT_RISK {
-                scores.push((promise_id.clone(), followed.order, late.min(1.0)));
-            }
-        }
-        for (promise_id, order, late) in scores {
-            let properties = json!({
-                "promise_id": promise_id, "order_id": Depot::order_id(order),
-                "probability_late": late, "reason": "journey",
-            });
-            self.say("promise.scored", &format!("score-{promise_id}-{}", now.0), &properties)?;
             self.follow()?;
         }
         Ok(())
@@ -271,20 +255,9 @@ impl Counter {
             {
                 self.ledger.left(&order_id, followed.share_left, fraction);
                 followed.share_left = fraction;
-                if fraction >= 1.0 {
-                    followed.journey = followed.lane.map(|lane| (lane, self.now));
-                }
             }
         }
         Ok(())
-    }
-
-    fn say(&mut self, name: &str, message: &str, properties: &Value) -> Result<(), Failure> {
-        let event = Event {
-            properties: Some(properties.to_string().into()),
-            ..bare(EventKind::Track, name, message, self.now)
-        };
-        self.receive(&event)
     }
 
     /// Puts an event through the intake: sealed for whom it is about, and counted.
@@ -328,7 +301,7 @@ impl Counter {
             to: request.to.to_owned(),
             class: String::new(),
             priority: 0,
-            wanted: request.claim,
+            wanted: None,
             together: true,
             partial: false,
             service: Some(STANDARD.to_owned()),
@@ -375,9 +348,9 @@ impl Counter {
             self.outcome.not_allocatable.extend(cannot.into_iter().map(|why| format!("{order_id}: {why}")));
         }
         let booking = booking_of(quote);
-        self.depot.book(request.number, &request.customer, &booking).map_err(other)?;
+        self.depot.book(request, &booking).map_err(other)?;
         self.by_promise.insert(quote.terms.promise_id.clone(), request.number);
-        let followed = self.follow_new(request, customer, quote.terms.due_at, &booking, true);
+        let followed = Followed::new(request, customer, quote.terms.due_at, true);
         self.outcome.promises.insert(request.number, followed);
         Ok(())
     }
@@ -415,62 +388,69 @@ impl Counter {
                 slot: None,
             }],
         };
-        self.depot.book(request.number, &request.customer, &booking).map_err(other)?;
+        self.depot.book(request, &booking).map_err(other)?;
         self.by_promise.insert(promise_id, request.number);
-        let followed = self.follow_new(request, customer, claim, &booking, false);
+        let followed = Followed::new(request, customer, claim, false);
         self.outcome.promises.insert(request.number, followed);
         Ok(())
-    }
-
-    fn follow_new(
-        &self,
-        request: &Request,
-        customer: EntityId,
-        due: Time,
-        booking: &Booking,
-        booked: bool,
-    ) -> Followed {
-        Followed {
-            customer,
-            order: request.number,
-            claimed: request.claim.is_some(),
-            booked,
-            first_due: due,
-            due,
-            flagged: None,
-            kept: None,
-            remedies: Vec::new(),
-            truth: None,
-            journey: None,
-            lane: self.lane_of(booking),
-            share_left: 0.0,
-        }
-    }
-
-    /// The slowest lane of a booking.
-    fn lane_of(&self, booking: &Booking) -> Option<usize> {
-        let lane = |parcel: &BookedParcel| {
-            self.lanes.iter().position(|lane| {
-                lane.from == parcel.place && lane.to == parcel.to && lane.service == parcel.service
-            })
-        };
-        let lanes = booking.parcels.iter().filter_map(lane);
-        lanes.max_by(|a, b| self.hours[*a].quantile(0.5).total_cmp(&self.hours[*b].quantile(0.5)))
     }
 
     // ---- what follows -------------------------------------------------------------------------------------------
 
     /// Reads what the engine decided, and acts on promises at risk where this arm does.
     fn follow(&mut self) -> Result<(), Failure> {
-        let mut at_risk = Vec::new();
-        for (_, change) in self.fold.take_batch().map_err(other)?.changes {
-            let Change::Fact { fact, .. } = change else { continue };
-            self.note(&fact, &mut at_risk);
+        loop {
+            let mut at_risk = Vec::new();
+            for (_, change) in self.fold.take_batch().map_err(other)?.changes {
+                let Change::Fact { fact, .. } = change else { continue };
+                self.note(&fact, &mut at_risk);
+            }
+            if self.hands == Hands::Watch || at_risk.is_empty() {
+                return Ok(());
+            }
+            for promise_id in at_risk {
+                self.save(&promise_id)?;
+            }
+        }
+    }
+
+    /// Applies the best remedy that is worth more than it costs, if there is one.
+    fn save(&mut self, promise_id: &str) -> Result<(), Failure> {
+        let Some(order) = self.by_promise.get(promise_id).copied() else { return Ok(()) };
+        // Who would act asks the floor first: what is being picked cannot be changed.
+        if self.depot.is_picked(order) {
+            return Ok(());
+        }
+        let found = self.fold.remedies(promise_id, self.now).map_err(other)?;
+        let worth = |value: Option<Money>| value.is_some_and(|value| value.minor > 0);
+        let Some(best) = found.first().filter(|best| worth(best.value)) else { return Ok(()) };
+        let (kind, rebooks) = (best.remedy.kind, best.offer.is_some());
+        let remedied = self.fold.remedy(promise_id, kind, self.now).map_err(other)?;
+        if remedied.is_err() {
+            self.outcome.not_remedied += 1;
+            return Ok(());
+        }
+        if rebooks {
+            self.book_again(order, promise_id)?;
         }
         Ok(())
     }
 
-    fn note(&mut self, fact: &Fact, at_risk: &mut Vec<u32>) {
+    fn book_again(&mut self, order: u32, promise_id: &str) -> Result<(), Failure> {
+        let Some(customer) = self.outcome.promises.get(&order).map(|followed| followed.customer) else {
+            return Ok(());
+        };
+        let customer = self.fold.entity(customer).map_err(other)?.customer();
+        let plan = customer.and_then(|customer| customer.plan_of(promise_id)).map(|plan| plan.quote.clone());
+        let Some(quote) = plan else { return Ok(()) };
+        let order_id = Depot::order_id(order);
+        self.ledger.release(&order_id);
+        self.ledger.book(&order_id, &quote);
+        let booked = self.depot.book_again(order, &booking_of(&quote)).map_err(other)?;
+        if booked { Ok(()) } else { Err(failed(format!("{order_id} was picked before it was booked again"))) }
+    }
+
+    fn note(&mut self, fact: &Fact, at_risk: &mut Vec<String>) {
         let promise_id = match fact {
             Fact::PromiseAtRisk { promise_id, .. }
             | Fact::PromiseKept { promise_id, .. }
@@ -484,7 +464,7 @@ impl Counter {
         match fact {
             Fact::PromiseAtRisk { at, why, .. } => {
                 followed.flagged.get_or_insert((*at, why.name()));
-                at_risk.push(*order);
+                at_risk.push(promise_id.clone());
             }
             Fact::PromiseKept { .. } => followed.kept = Some(true),
             Fact::PromiseBroken { .. } => followed.kept = Some(false),

@@ -168,6 +168,7 @@ pub(super) fn saved(watch: &Outcome, save: &Outcome) -> Figures {
     put(&mut figures, "save.new_date_kept", moved.count() as f64);
     let remedies = || save.promises.values().flat_map(|one| &one.remedies);
     put(&mut figures, "save.remedies", remedies().count() as f64);
+    put(&mut figures, "save.not_remedied", save.not_remedied as f64);
     for remedy in remedies() {
         *figures.entry(format!("remedy.{}", remedy.kind.name())).or_default() += 1.0;
     }

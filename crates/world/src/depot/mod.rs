@@ -274,38 +274,38 @@ impl Depot {
         None
     }
 
-    /// Books an order that a customer wanted, or books it anew where nothing of it was picked. False where it is too
-    /// late for that, and nothing changes.
-    pub fn book(&mut self, request: u32, customer: &str, booking: &Booking) -> Result<bool, Unknown> {
+    /// Books an order that a customer wanted.
+    pub fn book(&mut self, request: &Request, booking: &Booking) -> Result<(), Unknown> {
         let parcels = booking.parcels.iter().map(parcel_of).collect::<Result<Vec<_>, _>>()?;
-        if let Some(known) = self.orders.get(&request) {
-            if known.parcels.iter().any(|parcel| parcel.state != State::Waiting) {
-                return Ok(false);
-            }
-            let blamed = known.parcels.iter().find_map(|parcel| parcel.delayed);
-            let before = known.parcels.clone();
-            for parcel in before.iter().filter(|parcel| parcel.aside) {
-                self.put_back(parcel);
-            }
-            self.waiting.retain(|(_, order, _)| *order != request);
-            return Ok(self.take_up(request, customer, parcels, blamed));
-        }
-        Ok(self.take_up(request, customer, parcels, None))
+        self.take_up(request.number, request.customer.clone(), parcels);
+        Ok(())
     }
 
-    fn take_up(
-        &mut self,
-        order: u32,
-        customer: &str,
-        mut parcels: Vec<Parcel>,
-        blamed: Option<Cause>,
-    ) -> bool {
-        for (index, parcel) in parcels.iter_mut().enumerate() {
-            parcel.delayed = parcel.delayed.or(blamed);
-            self.waiting.insert((parcel.place, order, index));
+    /// Whether something of an order is picked already, so that it cannot be booked another way.
+    pub fn is_picked(&self, order: u32) -> bool {
+        let picked = |order: &Order| order.parcels.iter().any(|parcel| parcel.state == State::Picked);
+        self.orders.get(&order).is_some_and(picked)
+    }
+
+    /// Books an order anew. False where it is too late for that, and nothing changes.
+    pub fn book_again(&mut self, order: u32, booking: &Booking) -> Result<bool, Unknown> {
+        let mut parcels = booking.parcels.iter().map(parcel_of).collect::<Result<Vec<_>, _>>()?;
+        let waits = |known: &&Order| known.parcels.iter().all(|parcel| parcel.state == State::Waiting);
+        let Some(known) = self.orders.get(&order).filter(waits).cloned() else { return Ok(false) };
+        for parcel in known.parcels.iter().filter(|parcel| parcel.aside) {
+            self.put_back(parcel);
         }
-        self.orders.insert(order, Order { customer: customer.to_owned(), parcels });
-        true
+        // What delayed it once is to blame, whatever was done about it.
+        let blamed = known.parcels.iter().find_map(|parcel| parcel.delayed);
+        parcels.iter_mut().for_each(|parcel| parcel.delayed = parcel.delayed.or(blamed));
+        self.waiting.retain(|(_, waiting, _)| *waiting != order);
+        self.take_up(order, known.customer, parcels);
+        Ok(true)
+    }
+
+    fn take_up(&mut self, order: u32, customer: String, parcels: Vec<Parcel>) {
+        self.waiting.extend(parcels.iter().enumerate().map(|(index, parcel)| (parcel.place, order, index)));
+        self.orders.insert(order, Order { customer, parcels });
     }
 
     /// What became of an order.

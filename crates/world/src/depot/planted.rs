@@ -26,7 +26,7 @@ pub(super) struct PlaceOf {
 }
 
 pub(super) const PLACES: [PlaceOf; 2] = [
-    PlaceOf { name: "icheon", line: "line-icheon", slot_units: 11 },
+    PlaceOf { name: "icheon", line: "line-icheon", slot_units: 13 },
     PlaceOf { name: "daegu", line: "line-daegu", slot_units: 5 },
 ];
 
