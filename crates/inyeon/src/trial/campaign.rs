@@ -58,7 +58,7 @@ impl Counter {
             baseline: usual.collect(),
             may_wait_days: campaign.within_days.saturating_sub(USUAL_DAYS),
         };
-        // Asked for at noon of each day.
+        // Asked for in the middle of each day, as `campaign check` plans them.
         let begins = self.start().plus_micros(i64::from(campaign.from_day) * DAY);
         let noon = |day: u32| begins.plus_micros(i64::from(day) * DAY + 12 * HOUR);
         let window: Vec<Time> = (0..campaign.days).map(noon).collect();

@@ -22,7 +22,7 @@ use world::depot::{BookedParcel, Booking, Depot, DepotConfig, KnownLane, Request
 
 use super::campaign::Asks;
 use super::ledger::Ledger;
-use super::rules::reference_of;
+use super::rules::{JOURNEYS, reference_of};
 use crate::dialect::{Parsed, parse_line};
 use crate::error::Failure;
 
@@ -126,7 +126,7 @@ impl Counter {
             Fold::new(PartitionId(0), keys.clone(), Base::Empty, 0, logs, 1_000_000).map_err(other)?;
         let start = config.start;
         let depot = Depot::new(config);
-        let lanes = depot.lanes(400);
+        let lanes = depot.lanes(JOURNEYS);
         let reference = reference_of(&lanes)?;
         fold.publish_reference(&reference);
         let mut counter = Counter {
@@ -243,7 +243,7 @@ impl Counter {
         };
         let supply = model::supply_signal::parse(&event.name, event.properties.as_deref(), event.timestamp);
         if let Some(supply) = supply {
-            self.ledger.told(&supply.map_err(other)?);
+            self.ledger.told(&supply.map_err(other)?, self.now);
         }
         self.receive(&event)?;
         if let Some(Ok(Signal::Fulfillment { order_id, state, fraction, .. })) =

@@ -12,7 +12,7 @@ struct Level {
     on_hand: i64,
     quarantined: i64,
     receipts: BTreeMap<String, (i64, Time)>,
-    /// By order: thousandths, when they leave, and the share that has left.
+    /// By order: thousandths, and when they leave.
     booked: BTreeMap<String, Vec<(i64, Time)>>,
 }
 
@@ -32,20 +32,26 @@ pub(super) struct Ledger {
 
 impl Ledger {
     /// Hears an event of operations.
-    pub(super) fn told(&mut self, event: &SupplyEvent) {
+    pub(super) fn told(&mut self, event: &SupplyEvent, at: Time) {
         match &event.name {
             SupplyName::Stock { item, place } => {
                 self.levels.entry((item.clone(), place.clone())).or_default().told(&event.signal);
             }
-            SupplyName::Resource(name) => self.lines.entry(name.clone()).or_default().told(&event.signal),
+            SupplyName::Resource(name) => {
+                self.lines.entry(name.clone()).or_default().told(&event.signal, at);
+            }
             SupplyName::Item(_) => {}
         }
     }
 
     /// What an order booked before is free again.
     pub(super) fn release(&mut self, order: &str) {
-        self.levels.values_mut().for_each(|level| drop(level.booked.remove(order)));
-        self.lines.values_mut().for_each(|line| drop(line.booked.remove(order)));
+        for level in self.levels.values_mut() {
+            level.booked.remove(order);
+        }
+        for line in self.lines.values_mut() {
+            line.booked.remove(order);
+        }
     }
 
     /// So much of an order has left in all.
@@ -112,7 +118,9 @@ impl Level {
             SupplySignal::StockMoved { what, quantity, receipt, .. } => match what {
                 StockMove::Received => {
                     self.on_hand += quantity.0;
-                    receipt.iter().for_each(|receipt| drop(self.receipts.remove(receipt)));
+                    if let Some(receipt) = receipt {
+                        self.receipts.remove(receipt);
+                    }
                 }
                 StockMove::Adjusted => self.on_hand += quantity.0,
                 StockMove::Spoiled => self.on_hand -= quantity.0,
@@ -147,14 +155,18 @@ impl Level {
 }
 
 impl Line {
-    fn told(&mut self, signal: &SupplySignal) {
+    fn told(&mut self, signal: &SupplySignal, at: Time) {
         match signal {
             SupplySignal::CalendarSet(calendar) => self.calendar = Some(calendar.clone()),
             SupplySignal::DowntimeReported { downtime, from, until, .. } => {
                 let until = until.unwrap_or(Time::LATEST_EVENT);
                 self.downtimes.insert(downtime.clone(), (*from, until));
             }
-            SupplySignal::DowntimeEnded { .. } => {}
+            SupplySignal::DowntimeEnded { downtime } => {
+                if let Some((_, until)) = self.downtimes.get_mut(downtime) {
+                    *until = at;
+                }
+            }
             _ => {}
         }
     }

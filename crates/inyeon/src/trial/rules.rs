@@ -15,8 +15,10 @@ pub(super) const SERVICE_TARGET: f64 = 0.95;
 pub(super) const AT_RISK: f64 = 0.5;
 /// From the order until picking can begin.
 const HANDLING_MINUTES: u32 = 30;
+/// Past journeys of each lane that are known.
+pub(super) const JOURNEYS: usize = 1_000;
 /// Points by which a lane's past journeys are told.
-const POINTS: usize = 101;
+const POINTS: usize = 200;
 
 /// Places, lanes with the times that past journeys took, and targets.
 pub(super) fn reference_of(lanes: &[KnownLane]) -> Result<Reference, Failure> {

@@ -59,7 +59,8 @@ impl Depot {
                 let number = CAMPAIGN_NUMBERS + (turn * 1_000 + each) as u32;
                 let lines = vec![(campaign.item.clone(), 1)];
                 let mut request = self.request(number, day, hour, lines, dice);
-                let claim = self.midnight(day + 1 + i64::from(campaign.within_days)).plus_micros(-1);
+                let late = i64::from(hour >= i64::from(campaign.cut_off_hour));
+                let claim = self.midnight(day + 1 + late + i64::from(campaign.within_days)).plus_micros(-1);
                 request.claim = Some(claim);
                 request.suits_until = claim;
                 self.plan(request.at, Happening::Ask(request));

@@ -17,6 +17,8 @@ const PICKED_BY: i64 = SLOT_HOURS * HOUR - 30 * MINUTE;
 pub(super) struct Downtime {
     from: Time,
     until: Time,
+    /// Until when it is said to, at first.
+    guessed: Time,
     name: String,
 }
 
@@ -70,7 +72,7 @@ impl Depot {
         let after = |hours: f64| from.plus_micros((hours * HOUR as f64) as i64 + MINUTE);
         let (until, guessed) = (after(hours), after(guess));
         let name = format!("{}-{turn}", PLACES[place].line);
-        self.downtimes.insert((place, turn), Downtime { from, until, name });
+        self.downtimes.insert((place, turn), Downtime { from, until, guessed, name });
         self.plan(from, Happening::Stop { place, turn });
         if guessed < until {
             self.plan(guessed, Happening::StillDown { place, turn });
@@ -90,12 +92,8 @@ impl Depot {
     }
 
     pub(super) fn stop(&mut self, at: Time, place: usize, turn: usize) -> Vec<Said> {
-        // When it will run again is guessed; the guess was drawn with the downtime.
-        let still = |happening: &Happening| matches!(happening, Happening::StillDown { place: p, turn: t } if *p == place && *t == turn);
-        let too_short =
-            self.agenda.iter().find(|(_, happening)| still(happening)).map(|((when, _), _)| *when);
-        let until = too_short.unwrap_or(self.downtimes[&(place, turn)].until);
-        self.reported(at, place, turn, until)
+        let guessed = self.downtimes[&(place, turn)].guessed;
+        self.reported(at, place, turn, guessed)
     }
 
     pub(super) fn still_down(&mut self, at: Time, place: usize, turn: usize) -> Vec<Said> {

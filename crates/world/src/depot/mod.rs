@@ -38,8 +38,9 @@ pub struct Campaign {
     pub days: u32,
     /// Orders that are expected of it; how many come is Poisson.
     pub size: f64,
-    /// The claim: there by the end of so many days after the order.
+    /// The claim: there by the end of so many days after the order, and one more from this hour on.
     pub within_days: u32,
+    pub cut_off_hour: u32,
     /// Units that were bought for it: they come to the first place that keeps the item, the day before it begins.
     pub stock: u32,
 }
