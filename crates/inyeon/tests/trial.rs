@@ -10,7 +10,7 @@ use inyeon::trial::{self, Trial};
 fn seeds() -> u32 {
     match std::env::var("INYEON_TEST_SCALE").as_deref() {
         Ok("full" | "soak") => 20,
-        _ => 6,
+        _ => 5,
     }
 }
 
