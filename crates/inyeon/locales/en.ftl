@@ -934,3 +934,67 @@ col-order-by = by
 col-why = why
 error-no-such-item = no stocked item { $item } is known; `inyeon supply items` lists them
 error-stock-range = { $option } is { $value }; it must be within { $expected }
+trial-head = A simulated depot: { $seeds } seeds of { $days } days each. Means over the seeds, with 95 % intervals.
+trial-assumed = Assumed (planted in the world or published by its operator; the engine sees events only):
+trial-assumptions =
+    - { $orders } orders on a mean day from two places and four standard lanes, journeys lognormal, as learned from { $journeys } past ones
+    - receipts late with { $late } %, by 1 to { $late_days } days; half of that is said the day before
+    - a picking line stops on { $down } % of days, for { $down_hours } hours in the middle case; how long is guessed wrongly by a third
+    - a shelf is held for quality on { $quality } % of days, for 18 to { $quality_hours } hours; a quarter of the time half of it is scrapped
+    - one lane takes { $slow } times as long every third week, and nobody says so
+    - promised to be kept with { $target } %; at risk above { $threshold } % of being late
+    - what is picked is what was booked, in its slot if goods and hands are there, else later; nobody cancels
+trial-results = What came of it, watched only:
+trial-promises = promises made
+trial-turned-away = asked and turned away: no date, or too late a one
+trial-looked-at = confirmed promises computed again by another way
+trial-not-allocatable = of these, not allocatable with supply as it was (must be 0)
+trial-kept = kept
+trial-at-risk = The list of promises at risk, watched only; a flag counts as recall if it comes { $minutes } minutes or more before the date:
+trial-cause-late-receipt = late receipt
+trial-cause-quality = quality hold
+trial-cause-downtime = downtime
+trial-cause-knock = others' trouble
+trial-cause-slow-lane = slow week of a lane
+trial-cause-road = ordinary luck on the road
+trial-cause-unbooked = promised without a booking
+trial-all = all
+trial-remedies = With the best remedy for each promise at risk that is worth more than it costs, order by order against the same without:
+trial-kept-first = kept by the first date
+trial-gain-first = more than without, in points
+trial-kept-current = kept by the date that held last
+trial-gain-current = more than without, in points
+trial-saved = saved: broken without, kept by the first date with
+trial-lost = lost: kept without, not by the first date with
+trial-new-date-kept = broken without, kept by a new date with
+trial-cost = cost of one save, net of what was lost (KRW)
+trial-remedies-applied = remedies applied
+trial-remedy-expedite = a faster way
+trial-remedy-other-source = from another place
+trial-remedy-substitute = a substitute
+trial-remedy-split = in parts
+trial-remedy-new-date = a new date
+trial-remedy-compensate = compensation
+trial-campaign = Campaigns that say a date, launched at a size that the check refuses and at the largest that it allows:
+trial-refused = { $size }, refused
+trial-allowed = the allowed size
+col-trial-figure = figure
+col-trial-mean = a seed's mean
+col-trial-cause = cause in the world
+col-trial-broken = broken
+col-trial-flagged = flagged
+col-trial-recall = recall
+col-trial-precision = precision
+col-trial-minutes = minutes to act
+col-trial-remedy = remedy
+col-trial-size = orders expected
+col-trial-orders = came
+col-trial-forecast = kept, foretold
+col-trial-came = kept
+col-trial-off = off by, points
+col-trial-others = others kept
+help-trial = Try the engine in a simulated world whose truth it does not know
+help-trial-operations = A depot with late receipts, downtime, quality holds and slow lanes: promises, promises at risk, remedies, campaigns
+help-trial-operations-after = Nothing is stored. The same seeds give the same figures. docs/trials.md says what is assumed and how to read it.
+arg-trial-operations-seeds = Seeds to run, from 1 on; each is a world of its own
+arg-trial-operations-days = Days on which customers order, 21 at least

@@ -931,3 +931,67 @@ col-order-by = 기한
 col-why = 까닭
 error-no-such-item = 재고 품목 { $item }을(를) 모릅니다. `inyeon supply items`로 확인하세요
 error-stock-range = { $option }이(가) { $value }입니다. { $expected } 안이어야 합니다
+trial-head = 가상 물류 거점: 씨앗 { $seeds }개, 각 { $days }일. 씨앗 평균과 95 % 구간입니다.
+trial-assumed = 가정(세계에 심었거나 운영자가 공개한 것. 엔진은 이벤트만 봅니다):
+trial-assumptions =
+    - 하루 평균 주문 { $orders }건, 거점 두 곳, 일반 배송 구간 네 개. 배송 시간은 로그정규이며 지난 { $journeys }건에서 배웠습니다
+    - 입고의 { $late } %가 1일에서 { $late_days }일 늦습니다. 그 절반은 전날 알려 줍니다
+    - 피킹 라인이 하루 { $down } %의 확률로 멈추고 중앙값 { $down_hours }시간 갑니다. 처음 예상은 3분의 1쯤 빗나갑니다
+    - 선반의 재고가 하루 { $quality } %의 확률로 18시간에서 { $quality_hours }시간 품질 보류됩니다. 네 번 중 한 번은 절반을 버립니다
+    - 한 구간은 세 주마다 한 주 { $slow }배 오래 걸리고, 아무도 알려 주지 않습니다
+    - 이행 목표 { $target } %, 늦을 확률이 { $threshold } %를 넘으면 이행 위험
+    - 예약된 것을 그 시간에 상품과 일손이 있으면 피킹하고, 없으면 나중에 합니다. 취소하는 사람은 없습니다
+trial-results = 결과(지켜보기만 한 경우):
+trial-promises = 한 약속
+trial-turned-away = 물었으나 돌려보냄: 날짜가 없거나 너무 늦음
+trial-looked-at = 다른 방법으로 다시 계산한 확정 약속
+trial-not-allocatable = 그중 당시 공급으로 할당할 수 없는 것(0이어야 함)
+trial-kept = 이행
+trial-at-risk = 이행 위험 목록(지켜보기만 한 경우). 기한 { $minutes }분 전까지 나온 경고만 재현율에 셉니다:
+trial-cause-late-receipt = 입고 지연
+trial-cause-quality = 품질 보류
+trial-cause-downtime = 가동 중단
+trial-cause-knock = 다른 문제의 여파
+trial-cause-slow-lane = 구간이 느린 주
+trial-cause-road = 평소의 배송 운
+trial-cause-unbooked = 예약 없이 한 약속
+trial-all = 전체
+trial-remedies = 이행 위험마다 비용보다 가치가 큰 가장 좋은 구제 조치를 한 경우. 하지 않은 같은 주문과 비교:
+trial-kept-first = 첫 날짜로 이행
+trial-gain-first = 하지 않은 때보다, %p
+trial-kept-current = 마지막 날짜로 이행
+trial-gain-current = 하지 않은 때보다, %p
+trial-saved = 구함: 없으면 미이행, 있으면 첫 날짜로 이행
+trial-lost = 잃음: 없으면 이행, 있으면 첫 날짜로는 미이행
+trial-new-date-kept = 없으면 미이행, 있으면 새 날짜로 이행
+trial-cost = 잃은 것을 뺀 한 건을 구한 비용(KRW)
+trial-remedies-applied = 적용한 구제 조치
+trial-remedy-expedite = 더 빠른 배송
+trial-remedy-other-source = 다른 거점에서
+trial-remedy-substitute = 대체품
+trial-remedy-split = 나누어 배송
+trial-remedy-new-date = 새 날짜
+trial-remedy-compensate = 보상
+trial-campaign = 날짜를 말하는 캠페인. 검토가 거절한 규모와 허용한 최대 규모로 시작한 결과:
+trial-refused = { $size }, 거절됨
+trial-allowed = 허용된 규모
+col-trial-figure = 항목
+col-trial-mean = 씨앗당 평균
+col-trial-cause = 세계의 원인
+col-trial-broken = 미이행
+col-trial-flagged = 경고
+col-trial-recall = 재현율
+col-trial-precision = 정밀도
+col-trial-minutes = 남은 시간(분)
+col-trial-remedy = 구제 조치
+col-trial-size = 예상 주문
+col-trial-orders = 들어온 주문
+col-trial-forecast = 예측한 이행
+col-trial-came = 이행
+col-trial-off = 차이, %p
+col-trial-others = 다른 약속의 이행
+help-trial = 엔진이 진실을 모르는 가상 세계에서 엔진을 시험합니다
+help-trial-operations = 입고 지연, 가동 중단, 품질 보류, 느린 구간이 있는 거점: 약속, 이행 위험, 구제 조치, 캠페인
+help-trial-operations-after = 아무것도 저장하지 않습니다. 같은 씨앗은 같은 수치를 냅니다. 가정과 읽는 법은 docs/trials.md에 있습니다.
+arg-trial-operations-seeds = 1부터 돌릴 씨앗 수. 씨앗마다 다른 세계입니다
+arg-trial-operations-days = 고객이 주문하는 날 수, 21일 이상

@@ -21,7 +21,7 @@ use crate::promising::command::{self as promises, PromiseArgs};
 use crate::stock::{self, StockArgs};
 use crate::supply::{self, SupplyArgs};
 use crate::webhook;
-use crate::{benchmark, demo, maintenance, plan, render, serve};
+use crate::{benchmark, demo, maintenance, plan, render, serve, trial};
 
 #[derive(Parser)]
 #[command(name = "inyeon", version, disable_help_subcommand = true, arg_required_else_help = true)]
@@ -72,6 +72,7 @@ pub enum Top {
     Doctor(maintenance::DoctorArgs),
     Backup(maintenance::BackupArgs),
     Benchmark(benchmark::BenchmarkArgs),
+    Trial(trial::TrialArgs),
 }
 
 #[derive(Args)]
@@ -541,6 +542,7 @@ fn run(cli: Cli, messages: &Messages) -> Result<ExitCode, Failure> {
         Top::Doctor(args) => return maintenance::doctor(&global, &args, messages),
         Top::Backup(args) => maintenance::backup(&global, &args, messages)?,
         Top::Benchmark(args) => benchmark::run(&global, &args, messages)?,
+        Top::Trial(args) => trial::run(&global, &args, messages)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -28,4 +28,5 @@ pub mod serve;
 pub mod stock;
 pub mod supply;
 mod told;
+pub mod trial;
 pub mod webhook;

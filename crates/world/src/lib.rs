@@ -4,6 +4,8 @@
 //! JSON and it hears what was done about it as [`Effect`]s; the same seed and the same effects give the
 //! same bytes. It reads no clock, opens no file, and knows nothing of the engine that listens to it.
 
+pub mod depot;
+mod dice;
 pub mod shop;
 
 use jiff::Timestamp;

@@ -4,10 +4,7 @@
 //! it is for. An effect may change what happens to one order, but the dice of all others fall as before;
 //! two runs of one seed can therefore be compared order by order.
 
-use std::ops::Range;
-
-use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
+pub(super) use crate::dice::Dice;
 
 use super::calendar::{HOUR, MINUTE, Seconds};
 
@@ -22,53 +19,9 @@ pub(super) enum Stream {
     Supplier,
 }
 
-/// A stream of random numbers.
-pub(super) struct Dice(StdRng);
-
-impl Dice {
-    /// The stream for the `turn`th time that `subject` needs luck.
-    pub(super) fn new(seed: u64, stream: Stream, subject: usize, turn: usize) -> Self {
-        let mut key = [0; 32];
-        let parts = [seed, stream as u64, subject as u64, turn as u64];
-        for (bytes, part) in key.chunks_exact_mut(8).zip(parts) {
-            bytes.copy_from_slice(&part.to_le_bytes());
-        }
-        Self(StdRng::from_seed(key))
-    }
-
-    /// Uniform in 0..1.
-    pub(super) fn unit(&mut self) -> f64 {
-        self.0.random()
-    }
-
-    /// True with the given probability.
-    pub(super) fn chance(&mut self, probability: f64) -> bool {
-        self.unit() < probability
-    }
-
-    /// A whole number, uniform in a range that is not empty.
-    pub(super) fn between(&mut self, range: Range<i64>) -> i64 {
-        self.0.random_range(range)
-    }
-
-    /// Nearly standard normal: the sum of twelve uniforms. It has no extreme tails (none beyond six) and is
-    /// the same on every platform, since it only adds.
-    pub(super) fn normal(&mut self) -> f64 {
-        (0..12).map(|_| self.unit()).sum::<f64>() - 6.0
-    }
-
-    /// An index into `weights`, drawn in proportion to them.
-    pub(super) fn weighted(&mut self, weights: impl Iterator<Item = f64> + Clone) -> usize {
-        let mut left = self.unit() * weights.clone().sum::<f64>();
-        let mut last = 0;
-        for (index, weight) in weights.enumerate() {
-            last = index;
-            left -= weight;
-            if left < 0.0 {
-                break;
-            }
-        }
-        last
+impl From<Stream> for u64 {
+    fn from(stream: Stream) -> u64 {
+        stream as u64
     }
 }
 
