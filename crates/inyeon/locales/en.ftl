@@ -160,7 +160,7 @@ arg-identity-rules-apply-file = Rules in YAML or JSON (see docs/identity.md)
 arg-promise-at-risk-owner = Only what this owner works on
 arg-promise-at-risk-cause = Only this cause (docs/at-risk.md lists them)
 arg-promise-at-risk-limit = How many at most
-arg-promise-remedy-promise-id = The promise
+arg-promise-remedy-promise_id = The promise
 arg-promise-remedy-apply = Do it: expedite, other_source, substitute, split, new_date or compensate
 arg-webhooks-connect-name = Name of the system; it stands in the address
 arg-url = The broker: mqtt://host:1883, or with TLS mqtts://host:8883
@@ -501,10 +501,7 @@ key-revoked = The key of { $name } is revoked.
 plan-reading = reading
 promise-learning = learning
 promise-learnt = Delivery times as known at { $until }, in days from the purchase
-promise-lanes-published = { $n ->
-    [one] The hours of one lane of the promising rules were published.
-   *[other] The hours of { $n } lanes of the promising rules were published.
-}
+promise-lanes-published = Hours published to lanes of the promising rules: { $n }.
 promise-more-lanes = … and { $n } more lanes, in --json
 backtest-title = Learnt before { $cutoff }, scored after it; at each order what had happened by then is known
 backtest-title-frozen = Learnt before { $cutoff }, scored after it; nothing is known of what happened after it
@@ -856,6 +853,7 @@ outlet-disconnected = { $name } is told nothing more
 col-quantity = quantity
 col-exchange = exchange
 col-return = return
+col-return-day = day
 col-asked = asked
 col-asked-reason = asked because
 col-system = system

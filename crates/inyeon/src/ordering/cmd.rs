@@ -319,7 +319,10 @@ fn returns(rows: &Value, messages: &Messages) -> String {
     if rows.is_empty() {
         return messages.get("returns-none");
     }
-    table(&heads(messages, &["return", "order", "state", "day", "asked", "asked-reason", "reason"]), &rows)
+    table(
+        &heads(messages, &["return", "order", "state", "return-day", "asked", "asked-reason", "reason"]),
+        &rows,
+    )
 }
 
 fn connected(shown: &Value, messages: &Messages) -> String {
