@@ -136,8 +136,8 @@ fn every_path_is_served_and_answers_as_it_is_described() {
         }
     }
     assert_eq!(
-        seen, 28,
-        "four of operation, four of promises, live, CloudEvents, two webhooks, settings, and the six calls, batch and import by name and letter"
+        seen, 35,
+        "four of operation, four of promises, seven of orders, live, CloudEvents, two webhooks, settings, and the six calls, batch and import by name and letter"
     );
     let ready = connection.get("/readyz").unwrap();
     check(&document, "/readyz", "get", &ready);
