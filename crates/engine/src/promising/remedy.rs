@@ -473,7 +473,7 @@ fn together(one: Offer, other: Offer) -> Offer {
         }
     }
     let mut needs = [one.needs, other.needs].concat();
-    needs.sort_by(|a, b| (a.of, a.take.due()).cmp(&(b.of, b.take.due())));
+    needs.sort_by_key(|need| (need.of, need.take.due()));
     Offer {
         lines,
         needs,

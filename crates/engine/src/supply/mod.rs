@@ -163,7 +163,7 @@ impl Ledger {
         let mut rest = used;
         let of_class = |r: &&mut Reserved| r.reservation.class == class && r.reservation.until > at;
         let mut reserved: Vec<_> = self.reservations.values_mut().filter(of_class).collect();
-        reserved.sort_by(|a, b| a.reservation.from.cmp(&b.reservation.from));
+        reserved.sort_by_key(|reserved| reserved.reservation.from);
         for reserved in reserved {
             let part = rest.min((reserved.reservation.quantity - reserved.used).max(Quantity::ZERO));
             reserved.used += part;

@@ -196,7 +196,7 @@ impl Brief {
         named("campaign", &self.campaign)?;
         self.check_items()?;
         let people = self.audience();
-        range("audience", people as f64, people >= 1 && people <= AUDIENCE_MAX, "1–1000000000")?;
+        range("audience", people as f64, (1..=AUDIENCE_MAX).contains(&people), "1–1000000000")?;
         let Range { low, likely, high } = self.uplift;
         for (field, value) in [("uplift.low", low), ("uplift.likely", likely), ("uplift.high", high)] {
             range(field, value, (0.0..=1_000.0).contains(&value), "0–1000")?;
@@ -343,7 +343,7 @@ fn line_of(text: &str, field: &str) -> Option<usize> {
             let line = line.trim_start().trim_start_matches("- ").trim_start().trim_start_matches(['"', '{']);
             line.strip_prefix(name).is_some_and(|rest| rest.trim_start_matches('"').starts_with(':'))
         };
-        let Some(line) = lines.iter().skip(at).position(|line| is_name(line)) else { break };
+        let Some(line) = lines.iter().skip(at).position(is_name) else { break };
         at += line;
         found = Some(at + 1);
         if let Some(index) = index {

@@ -34,7 +34,7 @@ fn keep_in(fold: &mut Fold, mut plan: CampaignPlan, reserve: bool, now: Time) ->
     let known = known.filter(|known| known.ended_at.is_none()).map(|known| known.plan.clone());
     let before = known.as_ref().map(|known| known.reserved.clone()).unwrap_or_default();
     let same_brief = known.as_ref().is_some_and(|known| known.brief == plan.brief);
-    if reserve && !(same_brief && !before.is_empty()) {
+    if reserve && (before.is_empty() || !same_brief) {
         end_all(fold, &before, now)?;
         for (n, part) in plan.reserved.iter().enumerate() {
             if let Some(reason) = set_aside(fold, part, &plan.class, now)? {

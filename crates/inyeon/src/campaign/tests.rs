@@ -231,8 +231,8 @@ fn a_clash_of_two_campaigns_is_seen_before_either_begins() {
     let calendar = shop.ask(CampaignOp::Calendar { weeks: 2 });
     assert_eq!(calendar["clashes"], clash);
     let tenth = calendar["days"].as_array().unwrap().iter();
-    let tenth = tenth.filter(|day| day["date"] == "2026-03-10" && day["resource"] == "pack");
-    let day = tenth.last().unwrap();
+    let mut tenth = tenth.filter(|day| day["date"] == "2026-03-10" && day["resource"] == "pack");
+    let day = tenth.next_back().unwrap();
     assert_eq!((&day["there"], &day["mark"]), (&json!(40), &json!("clash")), "{day:#}");
     assert_eq!(day["expected"], json!({"low": 30, "likely": 60, "high": 120}));
     let text = shown(&calendar, show::calendar);

@@ -144,8 +144,8 @@ impl Chapter<'_> {
         self.tell("fulfillment.delivered", &order)?;
         let profile =
             ops::run(&self.server.app.node, Op::Profile { id: hero.customer_id.clone(), timeline: 10_000 })?;
-        let promises = profile["promises"].as_array().into_iter().flatten();
-        let ours = promises.cloned().find(|promise| promise["promise_id"] == QUOTE).unwrap_or_default();
+        let mut promises = profile["promises"].as_array().into_iter().flatten();
+        let ours = promises.find(|promise| promise["promise_id"] == QUOTE).cloned().unwrap_or_default();
         let status = ours["status"].as_str().unwrap_or_default();
         let status = self.messages.get(&format!("status-{}", status.replace('_', "-")));
         self.say("demo-kept", &[("status", status)]);

@@ -342,7 +342,9 @@ fn downtime_is_known_before_the_break_and_another_slot_keeps_the_date() {
 }
 
 /// Everything that stands for the promise: the stage of each quote, and what is taken of stocks.
-fn stands(shop: &Shop) -> (Vec<(String, QuoteStage)>, Vec<(Quantity, Quantity)>) {
+type Stands = (Vec<(String, QuoteStage)>, Vec<(Quantity, Quantity)>);
+
+fn stands(shop: &Shop) -> Stands {
     let kim = shop.kim();
     let quotes =
         shop.node.ask(move |fold| fold.entity(kim).unwrap().customer().unwrap().quotes.clone()).unwrap();
