@@ -361,7 +361,7 @@ fn no_mail_makes_a_hold_lost_or_doubled_or_half_done() {
                         priority: rng.below(3) as u32,
                         partial: rng.chance(20),
                         together: rng.chance(20),
-                        ..want(rng.pick(&ITEMS), 1 + rng.below(3) as i64)
+                        ..want(ITEMS[rng.below(4) as usize], 1 + rng.below(3) as i64)
                     };
                     let (quote, order) = (format!("q-{step}"), format!("o-{step}"));
                     if matches!(shop.quote(USERS[user], &quote, inquiry), Quoted::Known { .. }) {
@@ -473,7 +473,7 @@ fn nothing_is_promised_that_supply_does_not_cover() {
                 class: (*rng.pick(&["", "member", "mandate"])).to_owned(),
                 partial: rng.chance(20),
                 together: rng.chance(30),
-                ..want(rng.pick(&ITEMS), 1 + rng.below(4) as i64)
+                ..want(ITEMS[rng.below(4) as usize], 1 + rng.below(4) as i64)
             };
             let user = *rng.pick(&USERS);
             let quote = format!("q-{ask}");
