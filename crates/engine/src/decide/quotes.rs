@@ -51,10 +51,18 @@ impl Decision<'_> {
         if self.customer.promises.contains_key(&quote.quote_id) {
             return self.ignore(format!("a promise {} is known already", quote.quote_id));
         }
+        if let Purpose::OneAction(action) = &quote.purpose
+            && self.customer.orders.contains_key(&action.order_id)
+        {
+            return self.ignore(format!("an order {} is known already", action.order_id));
+        }
         let first_hold = self.customer.next_hold;
         self.quote_fact(QuoteFact::Asked { quote: Box::new(quote.clone()), first_hold, at: now });
-        let purpose = TimerPurpose::QuoteExpiry(quote.quote_id.clone());
-        self.set_timer(quote.expires_at, TimelineId::LIVE, purpose);
+        // What needs nothing and is wanted at once is placed before this decision ends.
+        if !(quote.needs.is_empty() && matches!(quote.purpose, Purpose::OneAction(_))) {
+            let purpose = TimerPurpose::QuoteExpiry(quote.quote_id.clone());
+            self.set_timer(quote.expires_at, TimelineId::LIVE, purpose);
+        }
         if quote.needs.is_empty() {
             let record = QuoteRecord {
                 quote: quote.clone(),
@@ -231,11 +239,12 @@ impl Decision<'_> {
                     total: quote.total,
                     lines: quote.lines.clone(),
                 });
-                self.fact(Fact::OrderMoved {
-                    order_id: order_id.to_owned(),
-                    state: OrderState::Allocated,
-                    at,
-                });
+                // A shop may have told of it before, and further on.
+                let known = self.customer.orders.get(order_id);
+                let state = OrderState::Allocated;
+                if known.map_or(OrderState::Placed, |order| order.state).may_become(state) {
+                    self.fact(Fact::OrderMoved { order_id: order_id.to_owned(), state, at });
+                }
                 let terms = PromiseTerms { order_id: Some(order_id.to_owned()), ..quote.terms.clone() };
                 self.make(&terms, at, self.customer.orders.get(order_id));
                 if let Purpose::OneAction(action) = &quote.purpose {
