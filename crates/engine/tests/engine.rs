@@ -5,6 +5,7 @@ mod cases {
     mod effects;
     mod identity;
     mod merge;
+    mod ordering;
     mod orders;
     mod promises;
     mod properties;

@@ -181,7 +181,8 @@ impl ReturnState {
         use ReturnState::*;
         match next {
             Requested => false,
-            Approved | Refused => matches!(self, Requested | Discretion),
+            Approved => matches!(self, Requested | Discretion),
+            Refused => matches!(self, Requested | Discretion | Approved | InTransit),
             Discretion => self == Requested,
             InTransit => self == Approved,
             // A parcel that comes is there, whatever was decided about it.

@@ -53,10 +53,18 @@ impl<'a> Decision<'a> {
         if self.customer.promises.contains_key(&quote.quote_id) {
             return self.ignore(format!("a promise {} is known already", quote.quote_id));
         }
+        if let Purpose::OneAction(action) = &quote.purpose
+            && self.customer.orders.contains_key(&action.order_id)
+        {
+            return self.ignore(format!("an order {} is known already", action.order_id));
+        }
         let first_hold = self.customer.next_hold;
         self.quote_fact(QuoteFact::Asked { quote: Box::new(quote.clone()), first_hold, at: now });
-        let purpose = TimerPurpose::QuoteExpiry(quote.quote_id.clone());
-        self.set_timer(quote.expires_at, TimelineId::LIVE, purpose);
+        // What needs nothing and is wanted at once is placed before this decision ends.
+        if !(quote.needs.is_empty() && matches!(quote.purpose, Purpose::OneAction(_))) {
+            let purpose = TimerPurpose::QuoteExpiry(quote.quote_id.clone());
+            self.set_timer(quote.expires_at, TimelineId::LIVE, purpose);
+        }
         if quote.needs.is_empty() {
             let record = QuoteRecord {
                 quote: quote.clone(),
@@ -227,8 +235,9 @@ impl<'a> Decision<'a> {
         self.clear_timers(|purpose| *purpose == TimerPurpose::QuoteExpiry(quote.quote_id.clone()));
         match &quote.purpose {
             Purpose::Order | Purpose::OneAction(_) => {
-                // A shop that tells of the order before it confirms the quote has placed it.
-                if self.customer.orders.get(order_id).is_none_or(|order| order.placed_at.is_none()) {
+                // A shop that tells of the order before it confirms the quote has placed it, and may be further on.
+                let known = self.customer.orders.get(order_id);
+                if known.is_none_or(|order| order.placed_at.is_none()) {
                     self.fact(Fact::OrderPlaced {
                         order_id: order_id.to_owned(),
                         at,
@@ -237,11 +246,10 @@ impl<'a> Decision<'a> {
                         lines: quote.lines.clone(),
                     });
                 }
-                self.fact(Fact::OrderMoved {
-                    order_id: order_id.to_owned(),
-                    state: OrderState::Allocated,
-                    at,
-                });
+                let state = OrderState::Allocated;
+                if known.map_or(OrderState::Placed, |order| order.state).may_become(state) {
+                    self.fact(Fact::OrderMoved { order_id: order_id.to_owned(), state, at });
+                }
                 let terms = PromiseTerms { order_id: Some(order_id.to_owned()), ..quote.terms.clone() };
                 self.make(&terms, at, self.customer.orders.get(order_id));
                 if let Purpose::OneAction(action) = &quote.purpose {

@@ -17,7 +17,7 @@ fn pick<T: Clone + std::fmt::Debug + 'static>(of: &[T]) -> impl Strategy<Value =
 
 /// An event about one of a few orders or promises, so that they meet.
 fn event() -> impl Strategy<Value = (&'static str, String)> {
-    let order = pick(&["o1", "o2"]);
+    let order = pick(&["o1", "o2", "o3"]);
     let promise = pick(&["order:o1", "order:o2", "p"]);
     let due = pick(&["2026-03-02", "2026-03-05", "2026-03-04T12:00:00Z", "2026-02-01"]);
     let by = pick(&["customer", "company", "unknown"]);
@@ -52,6 +52,10 @@ fn event() -> impl Strategy<Value = (&'static str, String)> {
         2 => (promise.clone(), due).prop_map(|(p, due)| ("promise.revised", format!(r#"{{"promise_id":"{p}","due":"{due}"}}"#))),
         2 => (promise.clone(), pick(&["9", "11", "null"])).prop_map(|(p, n)| ("promise.fulfilled", format!(r#"{{"promise_id":"{p}","actual":{n}}}"#))),
         1 => (promise, by).prop_map(|(p, by)| ("promise.withdrawn", format!(r#"{{"promise_id":"{p}","withdrawn_by":"{by}"}}"#))),
+        3 => (order.clone(), pick(&["payment.authorised", "payment.voided", "payment.failed", "payment.captured", "order.refunded"]), pick(&["", r#","amount":"12.50","currency":"EUR""#, r#","reference":"x""#, r#","amount":"1","currency":"KRW""#]))
+            .prop_map(|(o, name, more)| (name, format!(r#"{{"order_id":"{o}"{more}}}"#))),
+        3 => (order.clone(), pick(&["order.return_requested", "return.in_transit", "return.received", "return.restocked", "return.written_off", "return.refused", "return.closed"]), pick(&["", r#","return_id":"r1""#, r#","return_id":"r2","products":[{"sku":"ink"}]"#]))
+            .prop_map(|(o, name, more)| (name, format!(r#"{{"order_id":"{o}"{more}}}"#))),
         1 => (order, pick(&["{}", "[]", "null"])).prop_map(|(_, broken)| ("order.placed", broken.to_owned())),
     ]
 }
@@ -70,6 +74,80 @@ enum Random {
     Part,
     Threshold(bool),
     Erase,
+    /// An order in one action.
+    Place,
+    Order(OrderCommand),
+}
+
+/// An order in one action that needs nothing of supply.
+fn one_action(at: Time) -> Command {
+    let money = |minor| Money { minor, currency: Currency::new("EUR").unwrap() };
+    let line = OrderLine {
+        product_id: "ink".into(),
+        category: None,
+        seller_id: None,
+        quantity: 2.0,
+        price: Some(money(1250)),
+        exchange: Exchange::Direct,
+    };
+    Command::Quote(Box::new(Quote {
+        quote_id: "q3".into(),
+        purpose: model::quote::Purpose::OneAction(Box::new(OneAction {
+            order_id: "o3".into(),
+            request: None,
+            wanted: Vec::new(),
+            asked_at: at,
+            cancel_until: at.plus_micros(HOUR),
+            address: None,
+            payment_token: Some("t".into()),
+        })),
+        terms: PromiseTerms {
+            promise_id: "q3".into(),
+            order_id: None,
+            kind: PromiseKind::Order,
+            attribute: "delivery".into(),
+            due_at: at.plus_micros(48 * HOUR),
+            time_zone: "UTC".into(),
+            tolerance_micros: 0,
+            target: None,
+            hand_over_by: Some(at.plus_micros(24 * HOUR)),
+            probability: None,
+            basis: None,
+            reasons: Vec::new(),
+            marketing_owner: None,
+            operations_owner: None,
+        },
+        lines: vec![line],
+        region: None,
+        total: Some(money(2500)),
+        needs: Vec::new(),
+        parcels: Vec::new(),
+        expires_at: at.plus_micros(HOUR),
+    }))
+}
+
+fn order_command() -> impl Strategy<Value = OrderCommand> {
+    let order = || pick(&["o1", "o3"]).prop_map(str::to_owned);
+    let by = pick(&[CancelledBy::Customer, CancelledBy::Company]);
+    let lines = pick(&[Vec::new(), vec![Wanted { item_id: "ink".into(), quantity: Quantity::ONE }]]);
+    prop_oneof![
+        (order(), by).prop_map(|(order_id, by)| OrderCommand::Cancel { order_id, by, reason: None }),
+        order().prop_map(|order_id| OrderCommand::Undo { order_id }),
+        (order(), pick(&["r1", "r2"]), lines).prop_map(|(order_id, id, lines)| {
+            OrderCommand::Return(Box::new(ReturnRequest {
+                return_id: id.into(),
+                order_id,
+                lines,
+                reason: None,
+            }))
+        }),
+        (order(), any::<bool>()).prop_map(|(order_id, accept)| OrderCommand::DecideReturn {
+            order_id,
+            return_id: "r1".into(),
+            accept,
+            reason: None
+        }),
+    ]
 }
 
 fn random() -> impl Strategy<Value = Random> {
@@ -84,6 +162,8 @@ fn random() -> impl Strategy<Value = Random> {
         1 => Just(Random::Merge),
         1 => Just(Random::Part),
         1 => any::<bool>().prop_map(Random::Threshold),
+        2 => Just(Random::Place),
+        4 => order_command().prop_map(Random::Order),
         1 => prop::num::u8::ANY.prop_map(|n| if n < 10 { Random::Erase } else { Random::Clock(1) }),
     ]
 }
@@ -97,6 +177,11 @@ fn apply(world: &mut World, random: &Random) {
             world.step(&Step::Event { now, at, name, properties: properties.clone() });
         }
         Random::Clock(hours) => world.step(&Step::Clock(world.now.max(time("1")).plus_micros(hours * HOUR))),
+        Random::Place => {
+            let at = world.now.max(time("1"));
+            world.step(&Step::Command(one_action(at)));
+        }
+        Random::Order(command) => world.step(&Step::Command(Command::Order(command.clone()))),
         Random::StartEffects => world.step(&Step::StartEffects),
         Random::KillSwitch(on) => world.step(&Step::KillSwitch(*on)),
         Random::Timeline(timeline) => world.step(&Step::Timeline(*timeline)),
@@ -347,7 +432,42 @@ fn fact() -> impl Strategy<Value = Fact> {
         }),
         (some_time(), any::<u64>()).prop_map(|(at, seq)| Fact::DeadLetterReplayed { seq, at }),
     ];
-    prop_oneof![4 => orders, 6 => promises, 1 => rest]
+    let order = || pick(&["o1", "o3"]).prop_map(str::to_owned);
+    let steps = [
+        PaymentStep::AuthorisationAsked,
+        PaymentStep::Authorised,
+        PaymentStep::CaptureAsked,
+        PaymentStep::VoidAsked,
+        PaymentStep::Voided,
+        PaymentStep::RefundAsked,
+        PaymentStep::Failed,
+        PaymentStep::Owed,
+    ];
+    let amount = prop::option::of(
+        (any::<i64>(), pick(&["EUR", "KRW"]))
+            .prop_map(|(minor, code)| Money { minor, currency: Currency::new(code).unwrap() }),
+    );
+    let ordering = prop_oneof![
+        (order(), some_time()).prop_map(|(order_id, at)| OrderFact::HandedOut { order_id, at }),
+        (order(), pick(&steps), amount, some_time()).prop_map(|(order_id, step, amount, at)| {
+            OrderFact::Payment { order_id, step, amount, reference: None, at }
+        }),
+        (order(), any::<i64>(), some_time()).prop_map(|(order_id, day, at)| OrderFact::ReturnAsked {
+            request: Box::new(ReturnRequest {
+                return_id: "r1".into(),
+                order_id,
+                lines: Vec::new(),
+                reason: None
+            }),
+            day,
+            at
+        }),
+        (order(), pick(&ReturnState::ALL), some_time()).prop_map(|(order_id, state, at)| {
+            OrderFact::ReturnMoved { order_id, return_id: "r1".into(), state, reason: None, at }
+        }),
+        some_time().prop_map(|at| OrderFact::DefaultsSet { defaults: Box::default(), at }),
+    ];
+    prop_oneof![4 => orders, 6 => promises, 1 => rest, 3 => ordering.prop_map(Fact::Order)]
 }
 
 fn outcome() -> impl Strategy<Value = Outcome> {
@@ -358,6 +478,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
         TimerPurpose::PromiseDeadline("p".into()),
         TimerPurpose::HandOver("p".into()),
         TimerPurpose::QuoteExpiry("q".into()),
+        TimerPurpose::OrderWindow("o3".into()),
     ]);
     let effect = || {
         key().prop_map(|key| Effect {

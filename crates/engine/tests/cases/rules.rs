@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use engine::{Customer, EffectState};
-use model::{Outcome, PromiseStatus, TimerPurpose};
+use engine::{Customer, EffectState, Order};
+use model::{OrderState, Outcome, PromiseStatus, ReturnState, TimerPurpose};
 
 /// The promise machine of the design.
 pub(crate) fn may_become(from: Option<PromiseStatus>, to: PromiseStatus) -> bool {
@@ -125,6 +125,51 @@ pub(crate) fn check_state(customer: &Customer) -> Result<(), String> {
     Ok(())
 }
 
+/// Nobody is paid what was not authorised, nor given back what was not taken, and what was taken back is told to
+/// nobody.
+fn check_order(id: &str, before: Option<&Order>, after: &Order) -> Result<(), String> {
+    let from = before.map_or(OrderState::Placed, |before| before.state);
+    // Steps of one decision are seen together: one between them may be skipped.
+    let between = OrderState::ALL.into_iter().any(|b| from.may_become(b) && b.may_become(after.state));
+    if before.is_some() && from != after.state && !from.may_become(after.state) && !between {
+        return Err(format!("order {id} went from {} to {}", from.name(), after.state.name()));
+    }
+    let handed_out_now =
+        before.is_none_or(|before| before.handed_out_at.is_none()) && after.handed_out_at.is_some();
+    if handed_out_now && after.cancelled.is_some() {
+        return Err(format!("order {id} was cancelled and is handed out"));
+    }
+    if before
+        .is_some_and(|before| before.handed_out_at.is_some() && before.handed_out_at != after.handed_out_at)
+    {
+        return Err(format!("order {id} is handed out twice"));
+    }
+    for (name, known) in &after.returns {
+        let from = before.and_then(|before| before.returns.get(name)).map(|known| known.state);
+        let direct = from.is_none_or(|from| from == known.state || from.may_become(known.state));
+        let between = from.is_some_and(|from| {
+            ReturnState::ALL.into_iter().any(|b| from.may_become(b) && b.may_become(known.state))
+        });
+        if !direct && !between {
+            return Err(format!("return {name} went from {from:?} to {}", known.state.name()));
+        }
+        if before.and_then(|before| before.returns.get(name)).is_some_and(|was| was.back) && !known.back {
+            return Err(format!("return {name} was back and is not"));
+        }
+    }
+    let Some(payment) = after.payment.as_deref().filter(|_| after.action.is_some()) else { return Ok(()) };
+    if payment.capture_asked > payment.authorised {
+        return Err(format!("order {id}: more is taken than was authorised: {payment:?}"));
+    }
+    if payment.refund_asked > payment.capture_asked.max(payment.captured) {
+        return Err(format!("order {id}: more is given back than was taken: {payment:?}"));
+    }
+    if payment.capture_asked > 0 && after.handed_out_at.is_none() {
+        return Err(format!("order {id}: paid before it was handed out"));
+    }
+    Ok(())
+}
+
 /// Checks a step from one state to the next.
 pub(crate) fn check_step(before: &Customer, after: &Customer, outcomes: &[Outcome]) -> Result<(), String> {
     if before.erased_at.is_some() {
@@ -161,6 +206,9 @@ pub(crate) fn check_step(before: &Customer, after: &Customer, outcomes: &[Outcom
     }
     if let Some(id) = before.promises.keys().find(|id| !after.promises.contains_key(*id)) {
         return Err(format!("promise {id} was forgotten"));
+    }
+    for (id, order) in &after.orders {
+        check_order(id, before.orders.get(id), order)?;
     }
     for (key, record) in &after.effects {
         let from = before.effects.get(key).map(|record| record.state);

@@ -141,10 +141,10 @@ fn a_return_moves_only_along_its_machine() {
     use ReturnState::*;
     let machine = [
         (Requested, &[Approved, Refused, Discretion, Received, Closed][..]),
-        (Approved, &[InTransit, Received, Refunded, Closed]),
+        (Approved, &[Refused, InTransit, Received, Refunded, Closed]),
         (Refused, &[Received, Closed]),
         (Discretion, &[Approved, Refused, Received, Closed]),
-        (InTransit, &[Received, Refunded, Closed]),
+        (InTransit, &[Refused, Received, Refunded, Closed]),
         (Received, &[Restocked, WrittenOff, Refunded, Closed]),
         (Restocked, &[Refunded, Closed]),
         (WrittenOff, &[Refunded, Closed]),
