@@ -32,6 +32,8 @@ pub struct Customer {
     pub quotes: BTreeMap<String, QuoteRecord>,
     /// Numbers of holds are never used twice.
     pub next_hold: u64,
+    /// What they set and agreed to, their devices, needs and mandates.
+    pub connection: Box<crate::connection::Connection>,
     /// What one action orders with.
     pub order_defaults: Option<Box<OrderDefaults>>,
     pub effects: BTreeMap<EffectKey, EffectRecord>,
@@ -310,6 +312,7 @@ impl Customer {
             next_timer: 1,
             quotes: BTreeMap::new(),
             next_hold: 1,
+            connection: Box::default(),
             order_defaults: None,
             effects: BTreeMap::new(),
             mails: BTreeSet::new(),

@@ -240,6 +240,7 @@ fn apply_fact(customer: &mut Customer, fact: &Fact, timeline: TimelineId) {
                 payment.capture(*amount);
             }
         }
+        Fact::Connection(fact) => crate::connection::apply(&mut customer.connection, fact),
         Fact::Order(fact) => orders::apply_order(customer, fact),
         Fact::PromiseInquired { terms, .. } => begin(customer, terms, PromiseStatus::Inquired, timeline),
         Fact::PromiseQuoted { terms, .. } => begin(customer, terms, PromiseStatus::Quoted, timeline),

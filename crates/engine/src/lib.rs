@@ -3,11 +3,13 @@
 //! Nothing here does I/O, reads a clock, draws a random number or knows a wire format: the time, the reference
 //! data and the seed are handed in, and equal arguments give equal results.
 
+pub mod connection;
 mod customer;
 mod decide;
 mod evolve;
 pub mod identity;
 mod payment;
+pub mod playbook;
 pub mod promising;
 mod reference;
 pub mod replenish;

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::campaign::CampaignPlan;
+use crate::connection::ConnectionCommand;
 use crate::effect::{Effect, EffectKey, EffectResult};
 use crate::fact::Fact;
 use crate::id::{EntityId, IdentifierHash, KeyId, Position, TimelineId};
@@ -140,6 +141,16 @@ pub enum TimerPurpose {
     RiskCheck(String),
     /// The time in which an order could be undone is over.
     OrderWindow(String),
+    /// By now, something has to be done for what runs empty there: device and slot.
+    ForecastDue { device_id: String, slot: String },
+    /// What may be decided about this need only from now on.
+    NeedDue(String),
+    /// An automatic order may be placed now.
+    ActionDue(String),
+    /// A mandate ends, by its terms or because nobody used it.
+    MandateEnds(String),
+    /// A message that could not be sent at its hour may leave now: the effect's key.
+    MessageDue(String),
 }
 
 /// What people and programs ask of an entity.
@@ -251,6 +262,7 @@ pub enum Command {
     EndCampaign {
         campaign: String,
     },
+    Connection(ConnectionCommand),
 }
 
 /// Why an input was passed over.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::campaign::CampaignPlan;
+use crate::connection::ConnectionFact;
 use crate::id::EntityId;
 use crate::identity::HashedIdentifier;
 use crate::money::Money;
@@ -270,6 +271,7 @@ pub enum Fact {
         campaign: String,
         at: Time,
     },
+    Connection(ConnectionFact),
 }
 
 impl Fact {
@@ -322,6 +324,7 @@ impl Fact {
             Fact::OutletDisabled { .. } => "outlet.disabled",
             Fact::CampaignPlanned { .. } => "campaign.planned",
             Fact::CampaignEnded { .. } => "campaign.ended",
+            Fact::Connection(fact) => fact.name(),
         }
     }
 }

@@ -7,6 +7,7 @@
 pub mod calendar;
 pub mod campaign;
 pub mod codec;
+pub mod connection;
 pub mod effect;
 pub mod entry;
 pub mod event;

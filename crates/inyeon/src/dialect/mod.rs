@@ -5,7 +5,7 @@ pub mod cloudevents;
 pub mod segment;
 
 use model::{
-    Dedupe, Event, EventKind, Identifier, KeyId, RejectedBody, Signal, Time, TimelineId, is_operational,
+    Dedupe, Event, EventKind, Identifier, KeyId, RejectedBody, Signal, Time, TimelineId, is_operational, may_name_nobody,
 };
 use runtime::{Node, NodeError};
 
@@ -152,7 +152,7 @@ pub fn parse_again<'a>(
 /// Whether an event needs no person: it is about operations, or about an order or promise whose owner is known
 /// elsewhere.
 fn names_no_person(name: &str, properties: Option<&str>) -> bool {
-    is_operational(name) || matches!(Signal::parse(name, properties), Some(Ok(_)))
+    is_operational(name) || (may_name_nobody(name) && matches!(Signal::parse(name, properties), Some(Ok(_))))
 }
 
 /// The beginning of a text, for an error.
