@@ -20,7 +20,7 @@ pub use customer::{
     AppliedRemedy, Customer, EarlySignal, EffectRecord, EffectState, Order, Promise, QuoteRecord, Return,
     Timer,
 };
-pub use decide::{Context, Stimulus, decide};
+pub use decide::{Considered, Context, Stimulus, decide};
 pub use evolve::{Change, Observed, evolve, tie_breaker};
 pub use payment::Payment;
 pub use reference::{Reference, ReferenceError};

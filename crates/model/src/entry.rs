@@ -58,6 +58,8 @@ pub enum Cause {
     Mail(MailKey),
     /// Starting or settling effects.
     Effects,
+    /// A need was to be decided on.
+    Consideration,
 }
 
 /// The identity of one mail: the journal position of the outcome that sent it, and its place in that outcome.
@@ -149,8 +151,6 @@ pub enum TimerPurpose {
     ActionDue(String),
     /// A mandate ends, by its terms or because nobody used it.
     MandateEnds(String),
-    /// A message that could not be sent at its hour may leave now: the effect's key.
-    MessageDue(String),
 }
 
 /// What people and programs ask of an entity.

@@ -5,6 +5,7 @@
 //! bytes. Nothing here waits, writes a file or reads a clock.
 
 mod checkpoint;
+mod connection;
 mod entities;
 mod identity;
 mod outcomes;
@@ -30,6 +31,8 @@ use store::{IdentityRow, Keys, StateError};
 use views::Change;
 
 use self::checkpoint::Overlay;
+pub use self::connection::Stated;
+use self::connection::WantedDecision;
 use self::entities::Cached;
 pub use self::entities::{Trace, Trail};
 pub use self::identity::{Explanation, Home, Joined, Lineage, Named};
@@ -108,6 +111,8 @@ pub struct Fold {
     seen: Overlay<DedupeHash, i64>,
     permanent: Overlay<DedupeHash, ()>,
     wakes: BTreeSet<(TimelineId, Time, EntityId, TimerId)>,
+    /// Needs that are to be decided on.
+    wanted: BTreeSet<WantedDecision>,
     /// Effects that wait to be started.
     requested: BTreeSet<(EntityId, String)>,
     /// Effects that are started or unknown.
@@ -164,6 +169,7 @@ impl Fold {
             seen: Overlay::new(),
             permanent: Overlay::new(),
             wakes: BTreeSet::new(),
+            wanted: BTreeSet::new(),
             requested: BTreeSet::new(),
             under_way: BTreeSet::new(),
             erased_keys: Vec::new(),
@@ -478,6 +484,7 @@ impl Fold {
         if self.delivery == Delivery::BeforeCommit {
             self.deliver_all()?;
         }
+        self.decide_wanted()?;
         self.close_range();
         let last_seq = self.last_seq();
         let entries = std::mem::take(&mut self.pending);
@@ -629,6 +636,30 @@ impl Fold {
             (Mode::Live, EventKind::Track) => Signal::parse(&event.name, event.properties.as_deref()),
             _ => None,
         };
+        if nobody && event.kind == EventKind::Track {
+            let properties = event.properties.as_deref();
+            let at = event.timestamp.min(self.clock(timeline));
+            match &signal {
+                Some(Ok(known @ Signal::Connection(said))) => {
+                    let Some(device_id) = said.device_id() else { return nothing };
+                    let stimulus = Stimulus::Signal {
+                        name: &event.name,
+                        signal: Ok(known),
+                        at,
+                        properties,
+                        owner: None,
+                    };
+                    return self.count_device(device_id, &stimulus, timeline, mode);
+                }
+                None if self.reference.playbooks.listens_to(&event.name) => {
+                    let properties = properties.unwrap_or("{}");
+                    let Some(device_id) = device_in(properties) else { return nothing };
+                    let stimulus = Stimulus::Heard { name: &event.name, properties, at };
+                    return self.count_device(&device_id, &stimulus, timeline, mode);
+                }
+                _ => {}
+            }
+        }
         let about = match &signal {
             Some(Ok(signal)) if nobody => Some(signal.about()),
             _ => None,
@@ -647,6 +678,11 @@ impl Fold {
             _ => None,
         };
         let signal = if matches!(mode, Mode::Live) { signal } else { None };
+        let heard = matches!(mode, Mode::Live)
+            && event.kind == EventKind::Track
+            && self.reference.playbooks.listens_to(&event.name);
+        // What a person needs is known by who stands for them.
+        let owner_of_needs = if heard { Some(self.head(id)?).filter(|head| *head != id) } else { None };
         let now = self.clock(timeline);
         let effects_on = self.effects_on()?;
         let context = Context { now, timeline, reference: &self.reference, effects_on };
@@ -655,6 +691,23 @@ impl Fold {
             #[cfg(feature = "faults")]
             poison(&event);
             evolve(entity, &Step::Input(&Observed::new(&event, &named, source, key)));
+            if signal.is_none() && heard {
+                let properties = event.properties.as_deref().unwrap_or("{}");
+                if let Some(owner) = owner_of_needs {
+                    return Some(vec![Outcome::Mail {
+                        to: owner,
+                        body: MailBody::SignalForwarded {
+                            name: event.name.to_string(),
+                            properties: properties.to_owned(),
+                            timestamp: event.timestamp,
+                            timeline,
+                            now,
+                        },
+                    }]);
+                }
+                let stimulus = Stimulus::Heard { name: &event.name, properties, at: event.timestamp };
+                return Some(decide(entity, &stimulus, &context));
+            }
             signal.as_ref().map(|signal| {
                 let stimulus = Stimulus::Signal {
                     name: &event.name,
@@ -789,6 +842,15 @@ fn into_owned(entry: Entry<'_>) -> Entry<'static> {
         Entry::Skipped { seq, reason } => Entry::Skipped { seq, reason },
         Entry::Lost => Entry::Lost,
     }
+}
+
+/// The device that an event of operations names.
+fn device_in(properties: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Named {
+        device_id: Option<String>,
+    }
+    serde_json::from_str::<Named>(properties).ok()?.device_id
 }
 
 /// In a build with faults, an event that asks for it makes the fold panic.

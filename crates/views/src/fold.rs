@@ -195,7 +195,7 @@ impl<'c> Fold<'c> {
             Fact::Quote(QuoteFact::Remedied { remedy, before_the_break, at }) => {
                 self.remedied(place, owner, remedy, *before_the_break, *at)
             }
-            Fact::Quote(_) => Ok(()),
+            Fact::Quote(_) | Fact::Connection(_) => Ok(()),
             Fact::PromiseScored { promise_id, at: _, probability, act_by } => {
                 self.scored(owner, promise_id, *probability, *act_by)
             }

@@ -1,7 +1,7 @@
 //! The choice itself: a pure function of what was seen and of the playbook, so that any decision can be made again from
 //! its record.
 
-use model::connection::{MessageClass, NeedOrigin, Strategy, Subject};
+use model::connection::{MessageClass, NeedOrigin, Occasion, Strategy, Subject};
 use model::{Money, Quantity, Time};
 use serde::{Deserialize, Serialize};
 
@@ -50,19 +50,6 @@ pub struct Seen {
     pub arm: Option<String>,
     /// From which chance is drawn.
     pub seed: u64,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Occasion {
-    /// The need has become known, or its time has come.
-    Recognized,
-    /// The customer is here and asks.
-    Asked,
-    /// The time in which an automatic order could be called off is over.
-    ActionDue,
-    /// The customer told us to order now.
-    OrderNow,
 }
 
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]

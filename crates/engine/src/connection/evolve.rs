@@ -94,6 +94,13 @@ pub(crate) fn apply(connection: &mut Connection, fact: &ConnectionFact) {
             keep_latest(&mut connection.needs, |record| (!record.stage.is_open()).then_some(record.moved_at));
         }
         ConnectionFact::NeedMoved { need_id, stage, at, order_id, why } => {
+            let by_customer = *stage == NeedStage::Lapsed && why.as_deref() == Some("customer");
+            let subject = connection.needs.get(need_id).map(|record| record.need.subject.clone());
+            if let Some((device, slot)) =
+                subject.filter(|_| by_customer).and_then(|subject| subject.device_id.zip(subject.slot))
+            {
+                with_slot(connection, &device, &slot, |slot, _| slot.declined = Some(slot.cycle));
+            }
             if let Some(record) = connection.needs.get_mut(need_id) {
                 record.stage = *stage;
                 record.moved_at = *at;
@@ -256,6 +263,11 @@ fn level_seen(connection: &mut Connection, seen: &LevelSeen) {
     with_slot(connection, &seen.device_id, &seen.slot, |slot, prior| {
         if slot.last.is_none_or(|(last, _)| last <= at) {
             slot.last = Some((at, seen.level));
+        }
+        if seen.replaced {
+            slot.cycle = slot.cycle.saturating_add(1);
+            slot.empty_since = None;
+            slot.replaced_at = Some(at);
         }
         let level = slot.level.get_or_insert_with(|| Box::new(Level::new(prior)));
         // A reading that cannot be counted changes nothing; whoever decided has seen why.

@@ -17,8 +17,7 @@ use model::{Quantity, Time};
 use serde::{Deserialize, Serialize};
 
 pub use self::choose::{
-    Candidate, Choice, Chosen, Does, EmptyIn, Occasion, Offered, Reason, Refused, Seen, SeenMandate,
-    SeenStep, choose,
+    Candidate, Choice, Chosen, Does, EmptyIn, Offered, Reason, Refused, Seen, SeenMandate, SeenStep, choose,
 };
 pub(crate) use self::evolve::apply;
 pub use self::limits::{Block, check_limits, period_start, wider};
@@ -85,6 +84,8 @@ pub struct Slot {
     pub last: Option<(Time, f64)>,
     /// Since when it is of no use.
     pub empty_since: Option<Time>,
+    /// The cycle for which the customer called an order off: nothing more is begun in it.
+    pub declined: Option<u64>,
     pub replaced_at: Option<Time>,
 }
 
@@ -285,6 +286,7 @@ impl Slot {
             cycle: 0,
             last: None,
             empty_since: None,
+            declined: None,
             replaced_at: None,
         }
     }

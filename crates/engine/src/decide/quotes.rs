@@ -215,6 +215,9 @@ impl<'a> Decision<'a> {
         if let Some(why) = refused {
             self.release(record);
             self.move_quote(&quote.quote_id, QuoteStage::Refused, Some(why));
+            if let Purpose::OneAction(action) = &quote.purpose {
+                self.action_refused(&action.order_id);
+            }
             self.clear_timers(|purpose| *purpose == TimerPurpose::QuoteExpiry(quote.quote_id.clone()));
             return self.offer_ends(&quote.quote_id);
         }
@@ -252,7 +255,11 @@ impl<'a> Decision<'a> {
                 }
                 let terms = PromiseTerms { order_id: Some(order_id.to_owned()), ..quote.terms.clone() };
                 self.make(&terms, at, self.customer.orders.get(order_id));
+                if known.is_none_or(|order| order.placed_at.is_none()) {
+                    self.order_answers(order_id, &super::items_of(&quote.lines), at);
+                }
                 if let Purpose::OneAction(action) = &quote.purpose {
+                    self.action_ordered(&action.order_id);
                     self.action_placed(action, quote);
                 }
             }

@@ -11,7 +11,7 @@ use model::{Money, Quantity};
 use serde::{Deserialize, Serialize};
 
 pub use self::condition::{Condition, ConditionError, Facts};
-pub use self::messages::{Placeholders, day_text, money_text};
+pub use self::messages::{NAMES as PLACEHOLDERS, Placeholders, day_text, fill, money_text, unknown};
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -354,6 +354,12 @@ impl Playbooks {
             let version = known.current?;
             known.versions.get(&version).map(|playbook| (version, playbook))
         })
+    }
+
+    /// Whether a playbook that holds listens to an event.
+    pub fn listens_to(&self, event: &str) -> bool {
+        let mut rules = self.current().flat_map(|(_, playbook)| &playbook.needs);
+        rules.any(|rule| rule.on.iter().any(|on| on == event))
     }
 
     pub fn get(&self, name: &str, version: u32) -> Option<&Playbook> {

@@ -5,7 +5,8 @@ pub mod cloudevents;
 pub mod segment;
 
 use model::{
-    Dedupe, Event, EventKind, Identifier, KeyId, RejectedBody, Signal, Time, TimelineId, is_operational, may_name_nobody,
+    Dedupe, Event, EventKind, Identifier, KeyId, RejectedBody, Signal, Time, TimelineId, is_operational,
+    may_name_nobody,
 };
 use runtime::{Node, NodeError};
 

@@ -165,7 +165,8 @@ impl Level {
             };
             views.iter().map(part).sum()
         };
-        let mean = |of: &dyn Fn(&View) -> f64| views.iter().map(|(h, p)| p * of(&current.views[*h])).sum::<f64>();
+        let mean =
+            |of: &dyn Fn(&View) -> f64| views.iter().map(|(h, p)| p * of(&current.views[*h])).sum::<f64>();
         let (rate, level) = (mean(&|view| view.rate).exp(), mean(&|view| view.level));
         let about = ((level - empty_at).max(0.01 * prior.full) / rate - since).max(0.1 * prior.full / rate);
         let days = forecast::days(about, within)?;
@@ -372,7 +373,8 @@ fn within(view: &View, kind: &Kind, prior: &Prior, days: f64, empty_at: f64) -> 
         let spread =
             (view.level_var + view.slope * view.slope * view.rate_var * (1.0 - view.rate_var / var)).sqrt();
         let scale = kind.burst * rate.exp();
-        for (off, part) in [(-2.4, 0.026_9), (-1.2, 0.233_3), (0.0, 0.479_6), (1.2, 0.233_3), (2.4, 0.026_9)] {
+        for (off, part) in [(-2.4, 0.026_9), (-1.2, 0.233_3), (0.0, 0.479_6), (1.2, 0.233_3), (2.4, 0.026_9)]
+        {
             let left = level + off * spread - empty_at;
             sum += density * part * gamma_above(shape, left / scale, ln_gamma);
         }

@@ -131,9 +131,8 @@ impl View {
     pub(super) fn update_level(&mut self, kind: &Kind, most: f64, days: f64, told: Told) {
         let per_day = self.usual_rate();
         let level = (self.level - per_day * days).max(f64::min(self.level, 0.0));
-        let var = self.level_var
-            + self.slope * self.slope * self.rate_var
-            + kind.burst * per_day * per_day * days;
+        let var =
+            self.level_var + self.slope * self.slope * self.rate_var + kind.burst * per_day * per_day * days;
         let gain = var / (var + told.var);
         self.anchor(level + gain * (told.level - level), (var * (1.0 - gain)).max(f64::MIN_POSITIVE));
         self.wander(kind.drift * days, most);

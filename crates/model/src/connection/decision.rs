@@ -4,6 +4,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::time::Time;
 
+/// Why a need is decided on now.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Occasion {
+    /// The need has become known, or its time has come.
+    Recognized,
+    /// The customer is here and asks.
+    Asked,
+    /// The time in which an automatic order could be called off is over.
+    ActionDue,
+    /// The customer told us to order now.
+    OrderNow,
+}
+
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct DecisionRecord {
     pub decision_id: String,

@@ -20,4 +20,6 @@ pub struct LevelSeen {
     /// 0 is empty, 1 is full.
     pub level: f64,
     pub at: Time,
+    /// So much higher than before that it was changed or filled up.
+    pub replaced: bool,
 }

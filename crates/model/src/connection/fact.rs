@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::connection::decision::DecisionRecord;
+use crate::connection::decision::{DecisionRecord, Occasion};
 use crate::connection::device::{DeviceSlot, LevelSeen};
 use crate::connection::mandate::{Action, ActionEnd, ActionState, MandateState, MandateTerms, Spend};
 use crate::connection::need::{Friction, Need, NeedStage, Subject};
@@ -76,6 +76,7 @@ pub enum ConnectionFact {
     /// A decision about it is wanted now; whoever knows what can be promised asks for it.
     DecisionWanted {
         need_id: String,
+        occasion: Occasion,
         action_id: Option<String>,
         at: Time,
     },

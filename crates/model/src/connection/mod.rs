@@ -13,7 +13,7 @@ pub mod need;
 pub mod preference;
 pub mod signal;
 
-pub use decision::DecisionRecord;
+pub use decision::{DecisionRecord, Occasion};
 pub use device::{DeviceSlot, LevelSeen};
 pub use fact::{ConnectionCommand, ConnectionFact};
 pub use mandate::{

@@ -291,6 +291,10 @@ impl Fold {
                 _ => Ok(None),
             };
         }
+        if let Signal::Connection(_) = signal {
+            // What a person needs is known by who stands for them.
+            return Ok(Some(self.head(id)?).filter(|head| *head != id));
+        }
         let (order, promise) = signal.refers_to();
         let order = order.or_else(|| promise.and_then(|promise| promise.strip_prefix("order:")));
         let Some(customer) = self.entity(id)?.customer() else { return Ok(None) };
