@@ -565,12 +565,12 @@ fn decide_workspace(workspace: &Workspace, command: &Command, now: Time) -> Vec<
             }
             _ => return vec![Outcome::Ignored { reason: format!("no source {source} has a valid key") }],
         },
-        Command::AllowSource { source, promises } => match workspace.sources.get(source) {
+        Command::AllowSource { source, allowed } => match workspace.sources.get(source) {
             Some(known) if known.revoked_at.is_none() => {
-                if known.promises == *promises {
+                if known.allowed == *allowed {
                     return Vec::new();
                 }
-                Fact::SourceAllowed { source: source.clone(), promises: *promises, at: now }
+                Fact::SourceAllowed { source: source.clone(), allowed: *allowed, at: now }
             }
             _ => return vec![Outcome::Ignored { reason: format!("no source {source} has a valid key") }],
         },

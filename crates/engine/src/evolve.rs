@@ -5,8 +5,8 @@ mod orders;
 use std::collections::BTreeMap;
 
 use model::{
-    BreakCause, CancelledBy, EffectResult, Event, EventKind, Fact, KeyId, MailBody, MailKey, OrderState,
-    Outcome, PromiseStatus, PromiseTerms, QuoteFact, QuoteStage, RiskReason, Time, TimelineId,
+    Allowed, BreakCause, CancelledBy, EffectResult, Event, EventKind, Fact, KeyId, MailBody, MailKey,
+    OrderState, Outcome, PromiseStatus, PromiseTerms, QuoteFact, QuoteStage, RiskReason, Time, TimelineId,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -472,7 +472,8 @@ fn begin(customer: &mut Customer, terms: &PromiseTerms, status: PromiseStatus, t
 fn evolve_workspace(workspace: &mut Workspace, fact: &Fact) {
     match fact {
         Fact::SourceCreated { source, key_hash, at } => {
-            let new = Source { key_hash: *key_hash, created_at: *at, revoked_at: None, promises: false };
+            let allowed = Allowed::default();
+            let new = Source { key_hash: *key_hash, created_at: *at, revoked_at: None, allowed };
             workspace.sources.insert(source.clone(), new);
         }
         Fact::SourceRevoked { source, at } => {
@@ -480,9 +481,9 @@ fn evolve_workspace(workspace: &mut Workspace, fact: &Fact) {
                 source.revoked_at = Some(*at);
             }
         }
-        Fact::SourceAllowed { source, promises, .. } => {
+        Fact::SourceAllowed { source, allowed, .. } => {
             if let Some(source) = workspace.sources.get_mut(source) {
-                source.promises = *promises;
+                source.allowed = *allowed;
             }
         }
         Fact::WebhookConnected { name, map, secret, at } => {

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::allowed::Allowed;
 use crate::campaign::CampaignPlan;
 use crate::effect::{Effect, EffectKey, EffectResult};
 use crate::fact::Fact;
@@ -226,8 +227,7 @@ pub enum Command {
     /// What a source's key is good for besides sending.
     AllowSource {
         source: String,
-        /// Asking for promises, holding and confirming them.
-        promises: bool,
+        allowed: Allowed,
     },
     /// Do something for a promise that needs nothing of supply.
     ApplyRemedy(Remedy),

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::allowed::Allowed;
 use crate::campaign::CampaignPlan;
 use crate::id::EntityId;
 use crate::identity::HashedIdentifier;
@@ -232,7 +233,7 @@ pub enum Fact {
     /// What a source's key is good for besides sending.
     SourceAllowed {
         source: String,
-        promises: bool,
+        allowed: Allowed,
         at: Time,
     },
     /// How likely it is by now that the promise is kept.

@@ -371,7 +371,7 @@ every!(facts, Fact,
     "quote.asked": Fact::Quote(_) => Fact::Quote(QuoteFact::Asked { quote: Box::new(quote()), first_hold: 3, at: AT }),
     "hold.confirmed": Fact::Supply(_) => Fact::Supply(SupplyFact::HoldConfirmed { hold: HOLD, at: AT }),
     "source.allowed": Fact::SourceAllowed { .. } =>
-        Fact::SourceAllowed { source: text("checkout"), promises: true, at: AT },
+        Fact::SourceAllowed { source: text("checkout"), allowed: Allowed { promises: true, orders: true, only_customers: false }, at: AT },
     "promise.scored": Fact::PromiseScored { .. } => Fact::PromiseScored {
         promise_id: text("q-1"), at: AT, probability: 0.625, act_by: Time(AT.0 + 7) },
     "order.handed_out": Fact::Order(_) => Fact::Order(OrderFact::HandedOut { order_id: text("o-1"), at: AT }),
@@ -445,7 +445,7 @@ every!(commands, Command,
     "release_quote": Command::ReleaseQuote { .. } => Command::ReleaseQuote { quote_id: text("q-1") },
     "supply": Command::Supply(_) => Command::Supply(SupplyCommand::Reserve(reservation())),
     "allow_source": Command::AllowSource { .. } =>
-        Command::AllowSource { source: text("checkout"), promises: true },
+        Command::AllowSource { source: text("checkout"), allowed: Allowed { promises: true, orders: true, only_customers: false } },
     "apply_remedy": Command::ApplyRemedy(_) => Command::ApplyRemedy(remedy()),
     "order": Command::Order(_) => Command::Order(OrderCommand::Undo { order_id: text("o-1") }),
     "connect_outlet": Command::ConnectOutlet { .. } => Command::ConnectOutlet {
