@@ -401,7 +401,7 @@ impl Decision<'_> {
             }
             TimerPurpose::QuoteExpiry(id) => id,
             TimerPurpose::OrderWindow(order_id) => return self.window_ends(order_id),
-            TimerPurpose::ReceiptDue(_) => return,
+            TimerPurpose::ReceiptDue(_) | TimerPurpose::LotPerishes => return,
         };
         let Some(promise) = self.customer.promises.get(promise_id) else { return };
         match timer.purpose {
@@ -535,7 +535,7 @@ fn concerns(purpose: &TimerPurpose, promise: &str) -> bool {
         | TimerPurpose::HandOver(id)
         | TimerPurpose::QuoteExpiry(id)
         | TimerPurpose::RiskCheck(id) => id == promise,
-        TimerPurpose::ReceiptDue(_) | TimerPurpose::OrderWindow(_) => false,
+        TimerPurpose::ReceiptDue(_) | TimerPurpose::OrderWindow(_) | TimerPurpose::LotPerishes => false,
     }
 }
 

@@ -141,6 +141,8 @@ pub enum TimerPurpose {
     RiskCheck(String),
     /// The time in which an order could be undone is over.
     OrderWindow(String),
+    /// Some of a stock keeps until now.
+    LotPerishes,
 }
 
 /// What people and programs ask of an entity.

@@ -188,6 +188,7 @@ every!(timer_purposes, TimerPurpose,
     "hand_over": TimerPurpose::HandOver(_) => TimerPurpose::HandOver(text("order:o-1")),
     "quote_expiry": TimerPurpose::QuoteExpiry(_) => TimerPurpose::QuoteExpiry(text("q-1")),
     "receipt_due": TimerPurpose::ReceiptDue(_) => TimerPurpose::ReceiptDue(text("po-1")),
+    "lot_perishes": TimerPurpose::LotPerishes => TimerPurpose::LotPerishes,
     "risk_check": TimerPurpose::RiskCheck(_) => TimerPurpose::RiskCheck(text("q-1")),
     "order_window": TimerPurpose::OrderWindow(_) => TimerPurpose::OrderWindow(text("o-1")),
 );
