@@ -479,7 +479,8 @@ pub fn key_created(answer: &Value, messages: &Messages) -> String {
 }
 
 pub fn keys(rows: &Value, messages: &Messages) -> String {
-    let head = heads(messages, &["source", "promises", "orders-key", "only-customers", "created", "revoked"]);
+    let head =
+        heads(messages, &["source", "promises-key", "orders-key", "only-customers", "created", "revoked"]);
     let rows: Vec<Vec<String>> = array(rows)
         .iter()
         .map(|row| {
