@@ -142,5 +142,6 @@ fn supply_detail(fact: &SupplyFact) -> String {
             format!("{} {} {}", reservation.id, reservation.class, reservation.quantity)
         }
         SupplyFact::ReservationEnded { reservation, .. } => reservation.clone(),
+        SupplyFact::GoodsLeft { hold, quantity, .. } => format!("{} {quantity}", of(hold)),
     }
 }

@@ -6,5 +6,6 @@ mod cases {
     mod names;
     mod scale;
     mod signal;
+    mod signal_returns;
     mod values;
 }

@@ -41,6 +41,7 @@ fn promise_of(purpose: &TimerPurpose) -> &str {
         | TimerPurpose::RiskCheck(id) => id,
         TimerPurpose::ReceiptDue(receipt) => receipt,
         TimerPurpose::OrderWindow(order) => order,
+        TimerPurpose::LotPerishes => "",
     }
 }
 
@@ -72,7 +73,9 @@ pub(crate) fn check_state(customer: &Customer) -> Result<(), String> {
             TimerPurpose::PromiseDeadline(_) => ("deadline", promise.status.is_open()),
             TimerPurpose::HandOver(_) => ("hand_over", promise.status.is_open()),
             TimerPurpose::QuoteExpiry(_) => ("quote", promise.status == PromiseStatus::Quoted),
-            TimerPurpose::ReceiptDue(_) | TimerPurpose::OrderWindow(_) => ("no promise's", false),
+            TimerPurpose::ReceiptDue(_) | TimerPurpose::OrderWindow(_) | TimerPurpose::LotPerishes => {
+                ("no promise's", false)
+            }
             // One that is at risk already is watched by the deadline alone.
             TimerPurpose::RiskCheck(_) => ("risk", promise.status == PromiseStatus::Made),
         };

@@ -188,6 +188,7 @@ every!(timer_purposes, TimerPurpose,
     "hand_over": TimerPurpose::HandOver(_) => TimerPurpose::HandOver(text("order:o-1")),
     "quote_expiry": TimerPurpose::QuoteExpiry(_) => TimerPurpose::QuoteExpiry(text("q-1")),
     "receipt_due": TimerPurpose::ReceiptDue(_) => TimerPurpose::ReceiptDue(text("po-1")),
+    "lot_perishes": TimerPurpose::LotPerishes => TimerPurpose::LotPerishes,
     "risk_check": TimerPurpose::RiskCheck(_) => TimerPurpose::RiskCheck(text("q-1")),
     "order_window": TimerPurpose::OrderWindow(_) => TimerPurpose::OrderWindow(text("o-1")),
 );
@@ -371,7 +372,7 @@ every!(facts, Fact,
     "quote.asked": Fact::Quote(_) => Fact::Quote(QuoteFact::Asked { quote: Box::new(quote()), first_hold: 3, at: AT }),
     "hold.confirmed": Fact::Supply(_) => Fact::Supply(SupplyFact::HoldConfirmed { hold: HOLD, at: AT }),
     "source.allowed": Fact::SourceAllowed { .. } =>
-        Fact::SourceAllowed { source: text("checkout"), promises: true, at: AT },
+        Fact::SourceAllowed { source: text("checkout"), allowed: Allowed { promises: true, orders: true, only_customers: false }, at: AT },
     "promise.scored": Fact::PromiseScored { .. } => Fact::PromiseScored {
         promise_id: text("q-1"), at: AT, probability: 0.625, act_by: Time(AT.0 + 7) },
     "order.handed_out": Fact::Order(_) => Fact::Order(OrderFact::HandedOut { order_id: text("o-1"), at: AT }),
@@ -445,7 +446,7 @@ every!(commands, Command,
     "release_quote": Command::ReleaseQuote { .. } => Command::ReleaseQuote { quote_id: text("q-1") },
     "supply": Command::Supply(_) => Command::Supply(SupplyCommand::Reserve(reservation())),
     "allow_source": Command::AllowSource { .. } =>
-        Command::AllowSource { source: text("checkout"), promises: true },
+        Command::AllowSource { source: text("checkout"), allowed: Allowed { promises: true, orders: true, only_customers: false } },
     "apply_remedy": Command::ApplyRemedy(_) => Command::ApplyRemedy(remedy()),
     "order": Command::Order(_) => Command::Order(OrderCommand::Undo { order_id: text("o-1") }),
     "connect_outlet": Command::ConnectOutlet { .. } => Command::ConnectOutlet {
