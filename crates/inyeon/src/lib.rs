@@ -21,6 +21,7 @@ pub mod maintenance;
 pub mod ops;
 pub mod ordering;
 pub mod plan;
+pub mod playbook;
 pub mod promising;
 pub mod render;
 mod replay;
