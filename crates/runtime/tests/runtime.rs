@@ -5,6 +5,8 @@
 
 #[path = "runtime/backup.rs"]
 mod backup;
+#[path = "runtime/connection.rs"]
+mod connection;
 #[path = "runtime/doctor.rs"]
 mod doctor;
 #[path = "runtime/duplicates.rs"]
