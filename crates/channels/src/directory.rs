@@ -7,6 +7,7 @@ use model::Effect;
 use serde_json::Value;
 
 use crate::files;
+use crate::said::Parcel;
 
 /// Where a receiver puts the files that it has read, so that they are still known to have arrived.
 pub(crate) const TAKEN: &str = "done";
@@ -32,6 +33,12 @@ impl Directory {
     /// Writes an effect. It is there whole or not at all; one that arrived before is left as it is.
     pub fn write(&self, effect: &Effect) -> io::Result<()> {
         self.write_document(effect, crate::document(effect))
+    }
+
+    /// [`Self::write`], with the addresses in a message to a customer where somebody signs them.
+    pub fn write_parcel(&self, parcel: &Parcel<'_>) -> io::Result<()> {
+        let document = parcel.document().unwrap_or_else(|_| crate::document(parcel.effect));
+        self.write_document(parcel.effect, document)
     }
 
     /// [`Self::write`] of an effect about which more is said than it holds.

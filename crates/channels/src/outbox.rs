@@ -131,6 +131,13 @@ impl<T> Outbox<T> {
         }
     }
 
+    /// A subject's first job is not tried before then, for a reason of ours: no attempt has failed.
+    pub fn postpone(&mut self, subject: &str, due: Duration) {
+        if let Some(first) = self.waiting.get_mut(subject).and_then(VecDeque::front_mut) {
+            first.due = due;
+        }
+    }
+
     /// Everything that waits, in no attempt any more.
     pub fn drain(&mut self) -> Vec<T> {
         std::mem::take(&mut self.waiting).into_values().flatten().map(|waiting| waiting.job).collect()
@@ -180,6 +187,8 @@ mod tests {
         assert_eq!(outbox.wait_after(2), minutes(30));
         outbox.again("m", s(600), None);
         assert_eq!(outbox.standing("m"), Some((3, s(600 + 3_600))));
+        outbox.postpone("m", s(9_000));
+        assert_eq!(outbox.standing("m"), Some((3, s(9_000))));
     }
 
     #[test]

@@ -2,10 +2,14 @@
 
 #[path = "smtp/server.rs"]
 mod server;
+#[path = "smtp/tls.rs"]
+mod tls;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use channels::{
     Attempts, Carrier, MAIL_SCHEDULE, Outbox, Outlet, Parcel, Security, Sender, Smtp, Standing, Verdict,
 };
@@ -160,7 +164,7 @@ fn a_letter_arrives_as_it_was_written() {
 
 #[test]
 fn encryption_that_is_wanted_is_had_or_nothing_is_said() {
-    let certificate = server::Certificate::new();
+    let certificate = tls::Certificate::new();
     let with_ca = |smtp: Smtp| {
         let mut smtp = smtp;
         smtp.ca = Some(certificate.pem());
@@ -171,14 +175,14 @@ fn encryption_that_is_wanted_is_had_or_nothing_is_said() {
     };
     // Offered and taken: the password and the letter go through it.
     for (script, security) in [
-        (Script::Starttls(certificate.config()), Security::Starttls),
-        (Script::Tls(certificate.config()), Security::Tls),
+        (Script::Starttls(certificate.encrypt()), Security::Starttls),
+        (Script::Tls(certificate.encrypt()), Security::Tls),
     ] {
         let server = Server::start(vec![script]);
         let outlet = outlet(with_ca(smtp(&server, security)));
         assert_eq!(send(&outlet, &effect("m-1", "x")), Verdict::Done, "{security:?}");
         assert_eq!(server.letters().len(), 1);
-        assert_eq!(server.logins(), [("shop".to_owned(), "pass-word".to_owned())]);
+        assert_eq!(server.logins(), [BASE64_STANDARD.encode("\0shop\0pass-word")]);
     }
     // Not offered: not a word of the letter, nor the password.
     let server = Server::start(vec![Script::Take]);
@@ -187,8 +191,8 @@ fn encryption_that_is_wanted_is_had_or_nothing_is_said() {
     assert!(server.letters().is_empty() && server.logins().is_empty());
     assert!(!server.heard().iter().any(|line| line.starts_with("MAIL")), "{:?}", server.heard());
     // Somebody else's certificate.
-    let other = server::Certificate::new();
-    let server = Server::start(vec![Script::Starttls(other.config())]);
+    let other = tls::Certificate::new();
+    let server = Server::start(vec![Script::Starttls(other.encrypt())]);
     let verdict = send(&outlet(with_ca(smtp(&server, Security::Starttls))), &effect("m-1", "x"));
     assert_eq!(kind(&verdict), "again", "{verdict:?}");
     assert!(server.logins().is_empty());

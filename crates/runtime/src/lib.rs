@@ -32,5 +32,5 @@ pub use fold::{
 pub use history::{AppliedEvent, History, Item};
 pub use intake::{IntakeCounts, IntakeError};
 pub use logs::{BodyError, HistoryError, Logs};
-pub use node::{Node, NodeCounts, NodeError, NodeOptions, OutletStatus};
+pub use node::{LinksFrom, Node, NodeCounts, NodeError, NodeOptions, OutletStatus};
 pub use remedies::{NotRemedied, Remedied};
