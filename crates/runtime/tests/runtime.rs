@@ -15,6 +15,8 @@ mod duplicates;
 mod erasure;
 #[path = "runtime/fold.rs"]
 mod fold;
+#[path = "runtime/goods.rs"]
+mod goods;
 #[path = "runtime/history.rs"]
 mod history;
 #[path = "runtime/identity.rs"]

@@ -711,15 +711,16 @@ impl Fold<'_> {
     fn workspace_fact(&self, fact: &Fact) -> Result<()> {
         match fact {
             Fact::SourceCreated { source, key_hash, at } => self.run(
-                "INSERT OR REPLACE INTO sources VALUES (?, ?, ?, NULL, 0)",
+                "INSERT OR REPLACE INTO sources VALUES (?, ?, ?, NULL, 0, 0, 0)",
                 params![source, key_hash, at.0],
             ),
             Fact::SourceRevoked { source, at } => {
                 self.run("UPDATE sources SET revoked_at = ? WHERE source = ?", params![at.0, source])
             }
-            Fact::SourceAllowed { source, promises, at: _ } => {
-                self.run("UPDATE sources SET promises = ? WHERE source = ?", params![promises, source])
-            }
+            Fact::SourceAllowed { source, allowed, at: _ } => self.run(
+                "UPDATE sources SET promises = ?, orders = ?, only_customers = ? WHERE source = ?",
+                params![allowed.promises, allowed.orders, allowed.only_customers, source],
+            ),
             Fact::EffectsSwitched { on, at, reason } => self.run(
                 "INSERT OR REPLACE INTO settings VALUES ('effects', ?, ?, ?)",
                 params![on, at.0, reason],

@@ -1,7 +1,7 @@
 //! The tables. A change of them is a new [`VERSION`]: the file is dropped and folded again, never migrated.
 
 /// Kept in the file as `PRAGMA user_version`.
-pub(crate) const VERSION: i64 = 6;
+pub(crate) const VERSION: i64 = 7;
 
 /// A table, the columns that order it, and whether its rows belong to an entity.
 pub(crate) struct Table {
@@ -330,7 +330,9 @@ CREATE TABLE sources (
     key_hash BLOB NOT NULL,
     created_at INTEGER NOT NULL,
     revoked_at INTEGER,
-    promises INTEGER NOT NULL       -- whether its key may ask for promises
+    promises INTEGER NOT NULL,      -- whether its key may ask for promises
+    orders INTEGER NOT NULL,        -- whether it may order for customers
+    only_customers INTEGER NOT NULL -- whether it may send only what customers do
 ) WITHOUT ROWID;
 
 CREATE TABLE imports (

@@ -340,3 +340,292 @@ fn under_a_mandate_it_is_there_before_it_runs_dry_and_the_customer_does_nothing(
     let again = Node::open(&shop.home.killed("again"), shop.home.options()).unwrap();
     assert_same(&before, &look(&again), "folded again");
 }
+
+#[test]
+fn who_asks_is_answered_and_orders_in_two_actions() {
+    let shop = Shop::open();
+    shop.prefer(Strategy::Respond, 0);
+    let kim = shop.kim;
+    shop.at(DAY);
+    let stated = shop
+        .node
+        .act_and_wait(move |fold, now| fold.state_need(kim, "toner", Subject::default(), None, now))
+        .unwrap()
+        .expect("there is a playbook");
+    let choice = shop.last_choice();
+    // The one printer is meant, whose model the catalogue knows: nothing that does not fit is shown.
+    assert_eq!(choice.chosen.does, Does::Offer { items: vec!["tn-1".to_owned()] });
+    let need_id = stated.need_id.clone();
+    let ordered = shop
+        .node
+        .act_and_wait(move |fold, now| fold.choose_offer(kim, &need_id, "tn-1", "o-1", now))
+        .unwrap();
+    assert_eq!(ordered, Ordered::Known { order_id: "o-1".to_owned(), repeated: false });
+    let need = shop.the_need();
+    assert_eq!((need.stage, need.order_id.as_deref()), (NeedStage::Promised, Some("o-1")));
+    assert_eq!(need.need.known_at, need.need.arose_at);
+    // A second click is the same order.
+    let need_id = stated.need_id;
+    let again = shop
+        .node
+        .act_and_wait(move |fold, now| fold.choose_offer(kim, &need_id, "tn-1", "o-2", now))
+        .unwrap();
+    assert_eq!(again, Ordered::Known { order_id: "o-1".to_owned(), repeated: true });
+    assert_eq!(shop.messages().len(), 0, "nobody was spoken to unasked");
+    assert_eq!(shop.recompute(), 1);
+}
+
+#[test]
+fn a_few_right_choices_are_shown_to_who_wants_them() {
+    let shop = Shop::open();
+    shop.prefer(Strategy::Curate, 1);
+    let kim = shop.kim;
+    let state =
+        move |fold: &mut runtime::Fold, now| fold.state_need(kim, "toner", Subject::default(), None, now);
+    shop.node.act_and_wait(state).unwrap();
+    assert_eq!(
+        shop.last_choice().chosen.does,
+        Does::Offer { items: vec!["tn-1".to_owned(), "tn-2".to_owned()] }
+    );
+    // What they bought is shown first from then on.
+    let need_id = shop.the_need().need.need_id;
+    shop.node.act_and_wait(move |fold, now| fold.choose_offer(kim, &need_id, "tn-2", "o-1", now)).unwrap();
+    shop.tell(DAY, "fulfillment.delivered", &json!({ "order_id": "o-1" }));
+    shop.tell(2 * DAY, "slot.replaced", &json!({ "device_id": "p1", "slot": "black" }));
+    shop.at(30 * DAY);
+    shop.node.act_and_wait(state).unwrap();
+    assert_eq!(
+        shop.last_choice().chosen.does,
+        Does::Offer { items: vec!["tn-2".to_owned(), "tn-1".to_owned()] }
+    );
+}
+
+#[test]
+fn who_wants_to_be_coached_is_reminded_once_in_time_and_not_without_consent() {
+    let shop = Shop::open();
+    shop.prefer(Strategy::Coach, 2);
+    shop.print("p1", 0..49);
+    assert_eq!(shop.the_need().need.origin, NeedOrigin::Predicted);
+    // The reminder is advertising: nobody agreed to any.
+    assert_eq!(shop.messages(), Vec::new());
+    assert_eq!(shop.recompute(), 1);
+
+    let shop = Shop::open();
+    shop.prefer(Strategy::Coach, 2);
+    let consent = |given: bool| {
+        ConnectionCommand::SetConsent(Consent {
+            purpose: Consent::ADVERTISING.to_owned(),
+            given,
+            at: Time::default(),
+            notice: None,
+            jurisdiction: Some("KR".to_owned()),
+        })
+    };
+    shop.connect(consent(true));
+    shop.print("p1", 0..49);
+    let messages = shop.messages();
+    assert_eq!(messages.len(), 1, "{messages:?}");
+    let (template, state, text) = &messages[0];
+    assert_eq!((template.as_str(), *state), ("toner/remind", EffectState::Done));
+    assert!(text.contains("TN-1, EUR 58.00") && text.contains("Clean the drum"), "{text}");
+    // Withdrawn, nothing more leaves: not even what was wanted before.
+    shop.connect(consent(false));
+    assert!(!shop.connection().consents_to(Consent::ADVERTISING));
+}
+
+#[test]
+fn nothing_is_done_unasked_for_those_who_did_not_want_it() {
+    let unasked = [Strategy::Wait, Strategy::Respond, Strategy::Curate];
+    for (strategy, share) in
+        unasked.into_iter().flat_map(|strategy| (0..=3).map(move |share| (strategy, share)))
+    {
+        let shop = Shop::open();
+        shop.prefer(strategy, share);
+        shop.print("p1", 0..50);
+        let connection = shop.connection();
+        assert_eq!(connection.needs.len() + connection.decisions.len(), 0, "{strategy:?} {share}");
+        assert_eq!(shop.messages().len(), 0, "{strategy:?} {share}");
+        // What is not shared is not read.
+        let read = connection.devices["p1"].slots["black"].last.is_some();
+        assert_eq!(read, share >= 2, "{strategy:?} {share}");
+    }
+    // Nothing set is nothing wanted.
+    let shop = Shop::open();
+    shop.print("p1", 0..50);
+    assert_eq!(shop.connection().needs.len() + shop.messages().len(), 0);
+}
+
+#[test]
+fn who_delegated_and_has_no_mandate_is_asked_once_and_not_nagged() {
+    let shop = Shop::open();
+    shop.prefer(Strategy::Automate, 2);
+    shop.print("p1", 0..50);
+    let messages = shop.messages();
+    assert_eq!(messages.len(), 1, "{messages:?}");
+    assert_eq!(messages[0].0, "toner/ask");
+    let need = shop.the_need();
+    assert_eq!((need.need.strategy, need.need.instead.as_deref()), (Strategy::Wait, Some("no_mandate")));
+    assert_eq!(shop.started("order.place"), 0);
+}
+
+#[test]
+fn readings_count_no_more_from_the_withdrawal_on_and_the_mandate_rests() {
+    let shop = Shop::open();
+    shop.prefer(Strategy::Automate, 2);
+    shop.delegate(shop.mandate());
+    shop.print("p1", 0..10);
+    let before = shop.connection().devices["p1"].slots["black"].clone();
+    shop.connect(ConnectionCommand::SetConsent(Consent {
+        purpose: "readings".to_owned(),
+        given: false,
+        at: Time::default(),
+        notice: None,
+        jurisdiction: None,
+    }));
+    assert_eq!(shop.connection().mandates["m1"].state, MandateState::Suspended);
+    shop.print("p1", 10..50);
+    let connection = shop.connection();
+    assert_eq!(connection.devices["p1"].slots["black"], before, "nothing was read");
+    assert_eq!(connection.needs.len() + shop.messages().len(), 0);
+}
+
+#[test]
+fn called_off_in_the_window_it_is_not_ordered_and_not_proposed_again() {
+    let shop = Shop::open();
+    shop.prefer(Strategy::Automate, 2);
+    shop.delegate(shop.mandate());
+    shop.print("p1", 0..44);
+    let action = shop.connection().actions.keys().next().expect("announced").clone();
+    if shop.connection().actions[&action].state == ActionState::Announced {
+        shop.connect(ConnectionCommand::CancelAction { action_id: action.clone() });
+    }
+    shop.print("p1", 44..50);
+    shop.at(70 * DAY);
+    let connection = shop.connection();
+    assert_eq!(connection.actions.len(), 1);
+    assert_eq!(
+        shop.started("order.place") + shop.started("payment.authorise"),
+        connection.mandates["m1"].spends.len()
+    );
+}
+
+#[test]
+fn revoked_at_any_step_nothing_starts_after_it() {
+    let steps = scale(24, 500, 10_000);
+    for step in 0..steps {
+        let shop = Shop::open();
+        shop.prefer(Strategy::Automate, 2);
+        shop.delegate(shop.mandate());
+        shop.print("p1", 0..30);
+        let mut day = 30;
+        while shop.connection().actions.is_empty() {
+            shop.reads(day * DAY, "p1", 100.0 - 2.0 * day as f64);
+            day += 1;
+        }
+        // Somewhere between the notice and the delivery.
+        let after = (step as i64 * 7_919) % (40 * 60) * 60_000_000;
+        shop.at(day * DAY + after);
+        let order = shop.connection().actions.values().next().unwrap().order_id.clone();
+        if let Some(order) = order.filter(|_| step % 2 == 0) {
+            shop.tell(day * DAY + after, "payment.authorised", &json!({ "order_id": order }));
+        }
+        let started = shop.started("order.place") + shop.started("payment.authorise");
+        shop.connect(ConnectionCommand::RevokeMandate { mandate_id: "m1".to_owned() });
+        shop.at(day * DAY + after + HOUR);
+        if let Some(order) = shop.connection().actions.values().next().unwrap().order_id.clone() {
+            shop.tell(day * DAY + after + 2 * HOUR, "payment.authorised", &json!({ "order_id": order }));
+        }
+        shop.at((day + 30) * DAY);
+        let now = shop.started("order.place") + shop.started("payment.authorise");
+        assert_eq!(now, started, "step {step}: something started after the revocation");
+        let connection = shop.connection();
+        let action = connection.actions.values().next().unwrap();
+        let placed = shop.started("order.place") > 0;
+        let expected = if placed { ActionState::Started } else { ActionState::Cancelled };
+        assert_eq!(action.state, expected, "step {step}");
+        if !placed {
+            let open = shop.customer().orders.values().any(|order| order.state != OrderState::Cancelled);
+            assert!(!open, "step {step}: supply is let go");
+        }
+    }
+}
+
+#[test]
+fn a_thousand_tries_on_one_mandate_are_one_order_for_each_device_and_within_its_limit() {
+    let tries = scale(100, 1_000, 1_000);
+    let shop = Shop::with_devices(5);
+    shop.prefer(Strategy::Automate, 2);
+    // Three at most in a month, by the amount.
+    shop.delegate(shop.mandate());
+    let kim = shop.kim;
+    for n in 0..tries {
+        let device = format!("p{}", n % 5 + 1);
+        let subject = Subject { device_id: Some(device), slot: Some("black".to_owned()), item_id: None };
+        shop.node
+            .act_and_wait(move |fold, now| {
+                // As if a forecast, a button and a retry came at once.
+                fold.connect(kim, &ConnectionCommand::OrderNow { mandate_id: "m1".to_owned() }, now)?;
+                fold.state_need(kim, "toner", subject.clone(), None, now)
+            })
+            .unwrap();
+    }
+    for day in 0..10 {
+        for n in 1..=5 {
+            shop.reads(day * DAY + HOUR, &format!("p{n}"), 20.0 - 2.0 * day as f64);
+        }
+    }
+    shop.at(20 * DAY);
+    let connection = shop.connection();
+    let spent: i64 = connection.mandates["m1"].spends.iter().map(|spend| spend.amount.minor).sum();
+    assert!(spent <= 20_000, "{spent}");
+    let mut by_device = BTreeMap::new();
+    for action in connection.actions.values().filter(|record| record.state == ActionState::Started) {
+        let need = &connection.needs[&action.action.need_id].need;
+        *by_device.entry(need.subject.device_id.clone()).or_insert(0) += 1;
+    }
+    assert!(by_device.values().all(|orders| *orders == 1), "{by_device:?}");
+    assert_eq!(shop.started("payment.authorise"), connection.mandates["m1"].spends.len());
+}
+
+#[test]
+fn a_price_that_rose_is_asked_about_and_not_paid() {
+    let shop = Shop::open();
+    shop.prefer(Strategy::Automate, 2);
+    shop.delegate(shop.mandate());
+    let dearer = json!({ "item_id": "tn-1", "name": "TN-1", "price": "65.00", "cost": "20.00", "currency": "EUR", "fits": ["P-1"] });
+    shop.tell(DAY, "item.published", &dearer);
+    shop.print("p1", 2..50);
+    let messages = shop.messages();
+    // Asked once; and that it ran dry meanwhile is ours, who raised the price.
+    let templates: Vec<&str> = messages.iter().map(|(template, ..)| template.as_str()).collect();
+    assert_eq!(templates, ["toner/ask", "toner/sorry"]);
+    assert!(messages[0].2.contains("price_rise"), "{}", messages[0].2);
+    assert_eq!(shop.started("payment.authorise"), 0);
+    // Agreed to anew, it goes on by itself.
+    let mut terms = shop.mandate();
+    terms.price = Some(PriceRule { reference: eur(6_500), max_rise_percent: 0 });
+    shop.delegate(terms);
+    assert_eq!(shop.connection().mandates["m1"].version, 2);
+    shop.connect(ConnectionCommand::OrderNow { mandate_id: "m1".to_owned() });
+    shop.at(52 * DAY);
+    assert_eq!(shop.started("payment.authorise"), 1);
+}
+
+#[test]
+fn what_runs_empty_under_a_mandate_is_our_broken_promise() {
+    let shop = Shop::open();
+    shop.prefer(Strategy::Automate, 2);
+    shop.delegate(shop.mandate());
+    shop.print("p1", 0..5);
+    // A school project: gone in a day.
+    shop.reads(5 * DAY, "p1", 40.0);
+    shop.reads(5 * DAY + 6 * HOUR, "p1", 10.0);
+    shop.reads(5 * DAY + 9 * HOUR, "p1", 0.0);
+    shop.reads(5 * DAY + 10 * HOUR, "p1", 0.0);
+    let customer = shop.customer();
+    let standing = customer.promises.values().find(|promise| promise.terms.attribute == "never_empty");
+    assert_eq!(standing.unwrap().status, PromiseStatus::Broken);
+    let sorry = shop.messages().into_iter().find(|(template, ..)| template == "toner/sorry");
+    assert_eq!(sorry.expect("it is said").2, "It ran dry. EUR 5.00");
+    assert_eq!(standing.unwrap().remedies.len(), 1);
+}
