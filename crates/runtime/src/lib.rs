@@ -27,7 +27,7 @@ pub use effects::{MemorySink, Sink};
 pub use erasure::destroyed;
 pub use fold::{
     Batch, Counters, Delivery, Explanation, Fold, FoldError, Home, Joined, Lineage, Met, Named, Stated,
-    Trace, Trail,
+    StillSaid, Trace, Trail,
 };
 pub use history::{AppliedEvent, History, Item};
 pub use intake::{IntakeCounts, IntakeError};

@@ -74,7 +74,9 @@ impl Server {
         std::thread::spawn(move || {
             for script in scripts {
                 let Ok((stream, _)) = listener.accept() else { return };
-                serve(stream, &script, &shared);
+                let shared = shared.clone();
+                // One that is silent holds up nobody else.
+                std::thread::spawn(move || serve(stream, &script, &shared));
             }
         });
         Server { address, seen }
