@@ -629,3 +629,28 @@ fn what_runs_empty_under_a_mandate_is_our_broken_promise() {
     assert_eq!(sorry.expect("it is said").2, "It ran dry. EUR 5.00");
     assert_eq!(standing.unwrap().remedies.len(), 1);
 }
+
+#[test]
+fn what_needs_cost_and_what_was_ordered_by_itself_stands_in_the_views() {
+    let shop = Shop::open();
+    shop.prefer(Strategy::Automate, 2);
+    shop.delegate(shop.mandate());
+    shop.print("p1", 0..46);
+    shop.at(52 * DAY);
+    let action = shop.connection().actions.values().next().unwrap().clone();
+    let order_id = action.order_id.expect("ordered");
+    shop.tell(53 * DAY, "effort.spent", &json!({ "category": "toner", "minutes": 1.5, "steps": 1 }));
+    shop.tell(54 * DAY, "fulfillment.delivered", &json!({ "order_id": order_id }));
+    let reader = shop.node.reader().unwrap();
+    let report = reader.need_report().unwrap();
+    let automate = &report.strategies[0];
+    assert_eq!((automate.strategy, automate.needs, automate.met), (Strategy::Automate, 1, 1));
+    assert!(automate.lead_p50_hours.unwrap() < 0.0, "anticipated: {report:?}");
+    assert_eq!((automate.minutes, automate.steps, automate.downtime_hours), (Some(1.5), Some(1.0), 0.0));
+    assert_eq!((report.auto_orders.proposed, report.auto_orders.fulfilled), (1, 1));
+    let decisions = reader.decisions(Some(shop.kim), 10).unwrap();
+    assert_eq!(decisions.len(), shop.connection().decisions.len());
+    assert_eq!(reader.decision(&decisions[0].decision_id).unwrap().as_ref(), Some(&decisions[0]));
+    assert_eq!(reader.auto_orders(None, 10).unwrap()[0].order_id.as_deref(), Some(order_id.as_str()));
+    assert_eq!(reader.needs(None, 10).unwrap()[0].order_id.as_deref(), Some(order_id.as_str()));
+}
