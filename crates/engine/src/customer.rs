@@ -55,6 +55,8 @@ pub struct Order {
     pub shipped_at: Option<Time>,
     /// When the last of it was handed over.
     pub all_shipped_at: Option<Time>,
+    /// The largest share that was handed over so far.
+    pub left_fraction: f64,
     /// When all of it was delivered.
     pub delivered_at: Option<Time>,
     /// The largest share that was delivered so far.
@@ -95,6 +97,7 @@ impl Default for Order {
             state: OrderState::Placed,
             shipped_at: None,
             all_shipped_at: None,
+            left_fraction: 0.0,
             delivered_at: None,
             delivered_fraction: 0.0,
             cancelled: None,
@@ -114,6 +117,7 @@ impl Order {
         let earliest = |known: Option<Time>| Some(known.map_or(at, |known| known.min(at)));
         if state.handed_over() {
             self.shipped_at = earliest(self.shipped_at);
+            self.left_fraction = self.left_fraction.max(fraction);
             if fraction >= 1.0 {
                 self.all_shipped_at = earliest(self.all_shipped_at);
             }

@@ -437,7 +437,7 @@ impl Decision<'_> {
             }
             TimerPurpose::QuoteExpiry(id) => id,
             TimerPurpose::OrderWindow(order_id) => return self.window_ends(order_id),
-            TimerPurpose::ReceiptDue(_) => return,
+            TimerPurpose::ReceiptDue(_) | TimerPurpose::LotPerishes => return,
             purpose @ (TimerPurpose::ForecastDue { .. }
             | TimerPurpose::NeedDue(_)
             | TimerPurpose::ActionDue(_)
@@ -598,6 +598,7 @@ fn concerns(purpose: &TimerPurpose, promise: &str) -> bool {
         | TimerPurpose::QuoteExpiry(id)
         | TimerPurpose::RiskCheck(id) => id == promise,
         TimerPurpose::ReceiptDue(_)
+        | TimerPurpose::LotPerishes
         | TimerPurpose::OrderWindow(_)
         | TimerPurpose::ForecastDue { .. }
         | TimerPurpose::NeedDue(_)
@@ -641,12 +642,12 @@ fn decide_workspace(workspace: &Workspace, command: &Command, now: Time) -> Vec<
             }
             _ => return vec![Outcome::Ignored { reason: format!("no source {source} has a valid key") }],
         },
-        Command::AllowSource { source, promises } => match workspace.sources.get(source) {
+        Command::AllowSource { source, allowed } => match workspace.sources.get(source) {
             Some(known) if known.revoked_at.is_none() => {
-                if known.promises == *promises {
+                if known.allowed == *allowed {
                     return Vec::new();
                 }
-                Fact::SourceAllowed { source: source.clone(), promises: *promises, at: now }
+                Fact::SourceAllowed { source: source.clone(), allowed: *allowed, at: now }
             }
             _ => return vec![Outcome::Ignored { reason: format!("no source {source} has a valid key") }],
         },

@@ -16,6 +16,7 @@ pub mod replenish;
 pub mod supply;
 mod workspace;
 
+pub use connection::Connection;
 pub use customer::{
     AppliedRemedy, Customer, EarlySignal, EffectRecord, EffectState, Order, Promise, QuoteRecord, Return,
     Timer,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use model::{CampaignPlan, Time, TimelineId};
+use model::{Allowed, CampaignPlan, Time, TimelineId};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -45,8 +45,8 @@ pub struct Source {
     pub key_hash: [u8; 32],
     pub created_at: Time,
     pub revoked_at: Option<Time>,
-    /// Whether its key may ask for promises, hold and confirm them.
-    pub promises: bool,
+    /// What its key is good for.
+    pub allowed: Allowed,
 }
 
 /// A system whose webhooks are taken.

@@ -223,6 +223,8 @@ arg-item = Only this item
 arg-place = Only at this place
 arg-resource = Only this resource
 arg-promises = The key may also ask for promises, hold and confirm them
+arg-orders = The key may also order for customers: place, undo, change, cancel, give back
+arg-only_customers = The key may send only what customers do, nothing about stock, capacity, fulfilment or payments
 
 # Errors: cause, place, remedy.
 error-other = { $detail }
@@ -330,6 +332,7 @@ refused-unknown-type = { $detail }. Kept as a dead letter
 refused-wrong-type = a member has the wrong type: { $detail }. Kept as a dead letter
 refused-bad-timestamp = { $detail }. Kept as a dead letter
 refused-event-too-large = the event is too large: { $detail }. Kept as a dead letter
+refused-not-of-customers = { $detail } is not something that customers do, and this key may send nothing else: send it with another key. Kept as a dead letter
 refused-plan-violation = the tracking plan blocks this event: { $detail }. Kept as a dead letter
 refused-id-too-long = an identifier is too long: { $detail }. Kept as a dead letter
 remedy-malformed-json = Each line is one whole JSON object: mend the line and import the file again, the other lines are known by then
@@ -432,7 +435,10 @@ col-blocked = event was
 col-plan = plan
 col-last-at = last
 col-created = created
-col-promises = may promise
+col-promises = promises
+col-promises-key = may promise
+col-orders-key = may order
+col-only-customers = customers only
 col-connected = connected
 col-revoked = revoked
 col-at = at
@@ -887,7 +893,7 @@ error-unknown-return = no return { $id } is known; `inyeon returns list --all` l
 error-return-ambiguous = several orders have a return { $id }; --order says which
 error-unknown-outlet = no system { $name } is connected; `inyeon orders list` lists them
 error-outlet-overlap = { $name } would be told what { $other } is told already; --serves parts orders and payments, or disconnect { $other } first
-http-may-not-order = this call needs a key that may order: `Authorization: Bearer` and the token in server.json in the store's directory
+http-may-not-order = this key may not order for customers. `inyeon keys create NAME --orders` makes one that may
 http-closing = the server is ending; try again in a moment
 
 # Stock plans.

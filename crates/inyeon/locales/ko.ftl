@@ -223,6 +223,8 @@ arg-item = 이 품목만
 arg-place = 이 장소만
 arg-resource = 이 자원만
 arg-promises = 이 키로 약속을 묻고, 잡고, 확정할 수도 있습니다
+arg-orders = 이 키로 고객을 대신해 주문하고, 되돌리고, 바꾸고, 취소하고, 반품할 수도 있습니다
+arg-only_customers = 이 키로는 고객이 한 일만 보낼 수 있습니다. 재고, 생산 능력, 출고와 배송, 결제에 관한 것은 보낼 수 없습니다
 
 # Errors: cause, place, remedy.
 error-other = { $detail }
@@ -330,6 +332,7 @@ refused-unknown-type = 모르는 type입니다({ $detail }). 데드 레터로 �
 refused-wrong-type = 값의 타입이 다릅니다: { $detail }. 데드 레터로 보관했습니다
 refused-bad-timestamp = 시각을 읽을 수 없습니다({ $detail }). 데드 레터로 보관했습니다
 refused-event-too-large = 이벤트가 너무 큽니다: { $detail }. 데드 레터로 보관했습니다
+refused-not-of-customers = { $detail } 은(는) 고객이 한 일이 아니며, 이 키로는 고객이 한 일만 보낼 수 있습니다. 다른 키로 보내세요. 데드 레터로 보관했습니다
 refused-plan-violation = 트래킹 플랜이 이 이벤트를 막습니다: { $detail }. 데드 레터로 보관했습니다
 refused-id-too-long = 식별자가 너무 깁니다: { $detail }. 데드 레터로 보관했습니다
 remedy-malformed-json = 한 줄은 온전한 JSON 객체 하나입니다. 그 줄을 고치고 파일을 다시 가져오세요. 다른 줄은 이미 아는 것이 됩니다
@@ -432,7 +435,10 @@ col-blocked = 이벤트
 col-plan = 플랜
 col-last-at = 마지막
 col-created = 만든 때
-col-promises = 약속 가능
+col-promises = 약속
+col-promises-key = 약속 가능
+col-orders-key = 주문 가능
+col-only-customers = 고객 이벤트만
 col-connected = 연결
 col-revoked = 해지한 때
 col-at = 시각
@@ -887,7 +893,7 @@ error-unknown-return = 반품 { $id }을(를) 모릅니다. `inyeon returns list
 error-return-ambiguous = 반품 { $id }이(가) 여러 주문에 있습니다. --order로 고르세요
 error-unknown-outlet = { $name } 시스템은 연결되어 있지 않습니다. `inyeon orders list`로 확인하세요
 error-outlet-overlap = { $name }에 알릴 것을 이미 { $other }에 알리고 있습니다. --serves로 주문과 결제를 나누거나 { $other }을(를) 먼저 끊으세요
-http-may-not-order = 주문할 수 있는 키가 필요합니다. 저장소 디렉터리의 server.json에 있는 토큰을 `Authorization: Bearer`로 보내세요
+http-may-not-order = 이 키로는 고객을 대신해 주문할 수 없습니다. `inyeon keys create NAME --orders` 로 주문할 수 있는 키를 만듭니다
 http-closing = 서버가 끝나는 중입니다. 잠시 뒤 다시 해 보세요
 
 # 재고 계획.

@@ -221,6 +221,10 @@ enum KeysWhat {
         name: String,
         #[arg(long)]
         promises: bool,
+        #[arg(long)]
+        orders: bool,
+        #[arg(long)]
+        only_customers: bool,
     },
     List,
     Revoke {
@@ -484,8 +488,9 @@ fn run(cli: Cli, messages: &Messages) -> Result<ExitCode, Failure> {
             }
         },
         Top::Keys(KeysArgs { what }) => match what {
-            KeysWhat::Create { name, promises } => {
-                show(&open(true)?.run(Op::KeyCreate { name, promises })?, render::key_created);
+            KeysWhat::Create { name, promises, orders, only_customers } => {
+                let allowed = model::Allowed { promises, orders, only_customers };
+                show(&open(true)?.run(Op::KeyCreate { name, allowed })?, render::key_created);
             }
             KeysWhat::List => show(&open(false)?.run(Op::KeyList)?, render::keys),
             KeysWhat::Revoke { name } => {

@@ -66,9 +66,9 @@ pub enum Op {
     },
     KeyCreate {
         name: String,
-        /// Whether it may ask for promises, hold and confirm them.
+        /// What its key is good for besides sending.
         #[serde(default)]
-        promises: bool,
+        allowed: model::Allowed,
     },
     KeyList,
     KeyRevoke {
@@ -267,7 +267,7 @@ pub fn run(node: &Node, op: Op) -> Result<Value, Failure> {
         }
         Op::DeadLetters { limit, replayed } => dead_letters(node, limit, replayed),
         Op::DeadLetterReplay { seqs } => replay_dead_letters(node, &seqs),
-        Op::KeyCreate { name, promises } => create_key(node, &name, promises),
+        Op::KeyCreate { name, allowed } => create_key(node, &name, allowed),
         Op::KeyList => Ok(json!(node.reader()?.sources()?)),
         Op::KeyRevoke { name } => {
             let outcomes =
@@ -570,6 +570,10 @@ fn replay_dead_letters(node: &Node, seqs: &[u64]) -> Result<Value, Failure> {
     let filter = DeadLetterFilter { replayed: Some(false), ..DeadLetterFilter::default() };
     let rows = node.reader()?.dead_letters(&filter)?;
     let plan = plan::current(node)?;
+    let sources = node.ask(|fold| {
+        let workspace = fold.entity(EntityId::workspace());
+        workspace.map(|entity| entity.workspace().map(|w| w.sources.clone()).unwrap_or_default())
+    })??;
     let mut log = node.history(1);
     let (mut replayed, mut still_refused) = (Vec::new(), Vec::new());
     for row in rows.into_iter().filter(|row| seqs.is_empty() || seqs.contains(&row.seq)) {
@@ -589,7 +593,9 @@ fn replay_dead_letters(node: &Node, seqs: &[u64]) -> Result<Value, Failure> {
                 broker::replay(node, &body.place, &body.raw, received_at)?
             }
             Item::Rejected { body, source, .. } => {
-                let origin = Origin { source: &source, place: &body.place, received_at };
+                // What its key may not tell, nobody else tells in its name.
+                let only_customers = sources.get(&*source).is_some_and(|s| s.allowed.only_customers);
+                let origin = Origin { source: &source, place: &body.place, received_at, only_customers };
                 replay::again(node, plan.as_ref(), origin, &body, row.seq)?
             }
             // It was sound and its fold failed: it goes in again under the same message, which was not applied.
@@ -615,7 +621,7 @@ fn replay_dead_letters(node: &Node, seqs: &[u64]) -> Result<Value, Failure> {
     Ok(json!({ "replayed": replayed, "still_refused": still_refused }))
 }
 
-fn create_key(node: &Node, name: &str, promises: bool) -> Result<Value, Failure> {
+fn create_key(node: &Node, name: &str, allowed: model::Allowed) -> Result<Value, Failure> {
     if name.is_empty() || name.len() > 64 || name.contains(':') {
         return Err(Failure::new(Kind::Usage, "bad-key-name").with("name", name));
     }
@@ -623,12 +629,16 @@ fn create_key(node: &Node, name: &str, promises: bool) -> Result<Value, Failure>
     let command =
         Command::CreateSource { source: name.to_owned(), key_hash: crate::keys::hash_write_key(&key) };
     refused(&node.command(EntityId::workspace(), command)?, Kind::Conflict)?;
-    if promises {
-        let command = Command::AllowSource { source: name.to_owned(), promises };
+    if allowed != model::Allowed::default() {
+        let command = Command::AllowSource { source: name.to_owned(), allowed };
         refused(&node.command(EntityId::workspace(), command)?, Kind::Conflict)?;
     }
     node.drain()?;
-    Ok(json!({ "name": name, "write_key": key, "promises": promises }))
+    let model::Allowed { promises, orders, only_customers } = allowed;
+    Ok(json!({
+        "name": name, "write_key": key,
+        "promises": promises, "orders": orders, "only_customers": only_customers,
+    }))
 }
 
 fn connect_webhook(node: &Node, name: String, map: String, secret: Option<String>) -> Result<Value, Failure> {

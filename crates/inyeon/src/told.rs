@@ -66,6 +66,7 @@ fn fact_detail(fact: &Fact) -> String {
         | Fact::PromiseFulfilledLate { promise_id, .. }
         | Fact::PromiseCorrected { promise_id, .. }
         | Fact::PromiseExpired { promise_id, .. } => promise_id.clone(),
+        Fact::Connection(fact) => fact.about(),
         Fact::ProfileMerged { into, .. } => into.to_string(),
         Fact::SourceCreated { source, .. }
         | Fact::SourceRevoked { source, .. }
@@ -142,5 +143,6 @@ fn supply_detail(fact: &SupplyFact) -> String {
             format!("{} {} {}", reservation.id, reservation.class, reservation.quantity)
         }
         SupplyFact::ReservationEnded { reservation, .. } => reservation.clone(),
+        SupplyFact::GoodsLeft { hold, quantity, .. } => format!("{} {quantity}", of(hold)),
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::allowed::Allowed;
 use crate::campaign::CampaignPlan;
 use crate::connection::ConnectionCommand;
 use crate::effect::{Effect, EffectKey, EffectResult};
@@ -151,6 +152,8 @@ pub enum TimerPurpose {
     ActionDue(String),
     /// A mandate ends, by its terms or because nobody used it.
     MandateEnds(String),
+    /// Some of a stock keeps until now.
+    LotPerishes,
 }
 
 /// What people and programs ask of an entity.
@@ -237,8 +240,7 @@ pub enum Command {
     /// What a source's key is good for besides sending.
     AllowSource {
         source: String,
-        /// Asking for promises, holding and confirming them.
-        promises: bool,
+        allowed: Allowed,
     },
     /// Do something for a promise that needs nothing of supply.
     ApplyRemedy(Remedy),

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::allowed::Allowed;
 use crate::campaign::CampaignPlan;
 use crate::connection::ConnectionFact;
 use crate::id::EntityId;
@@ -233,7 +234,7 @@ pub enum Fact {
     /// What a source's key is good for besides sending.
     SourceAllowed {
         source: String,
-        promises: bool,
+        allowed: Allowed,
         at: Time,
     },
     /// How likely it is by now that the promise is kept.

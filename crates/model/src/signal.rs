@@ -146,6 +146,17 @@ pub fn may_name_nobody(name: &str) -> bool {
     is_operational(name) || Name::find(name).is_some()
 }
 
+/// Whether a track event of this name tells what a customer does: any that neither is about operations nor tells how
+/// an order, its payment or its promise fares.
+pub fn is_of_customers(name: &str) -> bool {
+    let of_customers = match Name::find(name) {
+        Some(Name::OrderPlaced | Name::OrderCancelled | Name::Reviewed | Name::ReturnRequested) => true,
+        Some(Name::PromiseInquired) | None => true,
+        Some(_) => false,
+    };
+    of_customers && !is_operational(name)
+}
+
 /// Why an event with a known name moved nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SignalError {
@@ -216,7 +227,11 @@ impl Signal {
         let promise_id = || need("promise_id", text("promise_id", fields.promise_id)?);
         let by =
             |field, value| Ok(choice(field, value, CancelledBy::from_name)?.unwrap_or(CancelledBy::Unknown));
-        let amount = || money("amount", fields.amount, fields.currency);
+        // Without an amount all of it is meant, so that one which cannot be read is not none.
+        let amount = || match money("amount", fields.amount, fields.currency)? {
+            None if text("amount", fields.amount)?.is_some() => Err(SignalError::Missing("currency")),
+            amount => Ok(amount),
+        };
         Ok(match name {
             Name::OrderPlaced => {
                 let order_id = order_id()?;

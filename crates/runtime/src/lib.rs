@@ -26,7 +26,8 @@ pub use clock::{Clock, ManualClock};
 pub use effects::{MemorySink, Sink};
 pub use erasure::destroyed;
 pub use fold::{
-    Batch, Counters, Delivery, Explanation, Fold, FoldError, Home, Joined, Lineage, Met, Named, Trace, Trail,
+    Batch, Counters, Delivery, Explanation, Fold, FoldError, Home, Joined, Lineage, Met, Named, Stated,
+    Trace, Trail,
 };
 pub use history::{AppliedEvent, History, Item};
 pub use intake::{IntakeCounts, IntakeError};

@@ -5,6 +5,8 @@
 
 #[path = "runtime/backup.rs"]
 mod backup;
+#[path = "runtime/connection.rs"]
+mod connection;
 #[path = "runtime/doctor.rs"]
 mod doctor;
 #[path = "runtime/duplicates.rs"]
@@ -13,6 +15,8 @@ mod duplicates;
 mod erasure;
 #[path = "runtime/fold.rs"]
 mod fold;
+#[path = "runtime/goods.rs"]
+mod goods;
 #[path = "runtime/history.rs"]
 mod history;
 #[path = "runtime/identity.rs"]

@@ -609,6 +609,8 @@ fn ranked(seen: &Seen, playbook: &Playbook) -> Vec<(usize, f64)> {
         .collect();
     let best = found.iter().map(|(_, relevance)| *relevance).fold(0.0, f64::max);
     let near = best * (1.0 - playbook.offer.relevance_loss);
+    // What is as good for the customer is the better for being cheaper.
+    let price = |index: usize| seen.offers[index].price.map_or(i64::MAX, |money| money.minor);
     let margin = |index: usize| seen.offers[index].margin.map_or(i64::MIN, |money| money.minor);
     found.sort_by(|(one, relevance), (other, other_relevance)| {
         let (is_near, other_near) = (*relevance >= near, *other_relevance >= near);
@@ -619,6 +621,7 @@ fn ranked(seen: &Seen, playbook: &Playbook) -> Vec<(usize, f64)> {
                 false => other_relevance.total_cmp(relevance),
             })
             .then_with(|| other_relevance.total_cmp(relevance))
+            .then_with(|| price(*one).cmp(&price(*other)))
             .then_with(|| margin(*other).cmp(&margin(*one)))
             .then_with(|| one.cmp(other))
     });

@@ -1,6 +1,7 @@
 //! A playbook: what a marketer and an operations manager agreed on for one category of needs. What they write is the
 //! whole of what differs between toner, milk and an office full of printers; nothing here knows a case by name.
 
+pub mod check;
 mod condition;
 mod messages;
 
@@ -10,7 +11,7 @@ use model::connection::{MessageClass, NeedOrigin, Strategy};
 use model::{Money, Quantity};
 use serde::{Deserialize, Serialize};
 
-pub use self::condition::{Condition, ConditionError, Facts};
+pub use self::condition::{CONDITION_FUNCTIONS, CONDITION_NAMES, Condition, ConditionError, Facts};
 pub use self::messages::{NAMES as PLACEHOLDERS, Placeholders, day_text, fill, money_text, unknown};
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]

@@ -28,8 +28,13 @@ impl Bench<'_> {
         node.drain()?;
         let version = node.ask(|fold| fold.reference().version)?;
         node.publish_reference(rules(version + 1)?)?;
-        let key =
-            super::ops::run(&node, super::Op::KeyCreate { name: "promising".to_owned(), promises: true })?;
+        let key = super::ops::run(
+            &node,
+            super::Op::KeyCreate {
+                name: "promising".to_owned(),
+                allowed: model::Allowed { promises: true, ..model::Allowed::default() },
+            },
+        )?;
         server.app.reload()?;
         let base = Plan {
             address: server.address,

@@ -22,6 +22,7 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, post};
+use model::{Allowed, Time};
 use runtime::Node;
 use rustc_hash::FxHashMap;
 use tower_http::cors::{self, CorsLayer};
@@ -33,6 +34,7 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 
 use crate::broker::{self, Hub};
+use crate::dialect::Origin;
 use crate::dialect::segment::BODY_BYTES_MAX;
 use crate::i18n::{Lang, Messages};
 use crate::plan::{self, Plan};
@@ -69,8 +71,16 @@ pub struct App {
 #[derive(Clone, Debug)]
 pub struct Sender {
     pub source: Arc<str>,
-    /// Whether the key may ask for promises, hold and confirm them; any key may send.
-    pub promises: bool,
+    /// What the key is good for besides sending.
+    pub allowed: Allowed,
+}
+
+impl Sender {
+    /// What came from it just now.
+    fn origin<'a>(&'a self, place: &'a str, received_at: Time) -> Origin<'a> {
+        let Allowed { only_customers, .. } = self.allowed;
+        Origin { source: &self.source, place, received_at, only_customers }
+    }
 }
 
 impl App {
@@ -107,8 +117,8 @@ impl App {
             fold.entity(model::EntityId::workspace()).map(|entity| {
                 let sources = entity.workspace().map(|w| w.sources.clone()).unwrap_or_default();
                 let valid = sources.into_iter().filter(|(_, source)| source.revoked_at.is_none());
-                let sender = |name: String, promises| Sender { source: Arc::from(name), promises };
-                valid.map(|(name, source)| (source.key_hash, sender(name, source.promises))).collect()
+                let sender = |name: String, allowed| Sender { source: Arc::from(name), allowed };
+                valid.map(|(name, source)| (source.key_hash, sender(name, source.allowed))).collect()
             })
         })??;
         self.write_keys.store(Arc::new(keys));

@@ -44,7 +44,8 @@ pub(super) fn reference_of(lanes: &[KnownLane]) -> Result<Reference, Failure> {
             whole_days: true,
         });
     }
-    let reference = Reference { version: 1, at_risk_threshold: AT_RISK, promising: rules };
+    let reference =
+        Reference { version: 1, at_risk_threshold: AT_RISK, promising: rules, ..Reference::default() };
     reference.check().map_err(other)?;
     Ok(reference)
 }

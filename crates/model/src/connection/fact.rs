@@ -225,6 +225,52 @@ impl ConnectionFact {
     }
 }
 
+impl ConnectionFact {
+    /// What it is about, in a word or two: a need, an automatic order, a mandate, a device and slot, a category.
+    pub fn about(&self) -> String {
+        match self {
+            ConnectionFact::PreferenceSet(preference) => {
+                format!("{} {}", preference.category, preference.strategy.name())
+            }
+            ConnectionFact::ConsentSet(consent) => consent.purpose.clone(),
+            ConnectionFact::DeviceRegistered { device_id, .. }
+            | ConnectionFact::DeviceGone { device_id, .. } => device_id.clone(),
+            ConnectionFact::LevelSeen(seen) => {
+                format!("{} {} {:.0} %", seen.device_id, seen.slot, seen.level * 100.0)
+            }
+            ConnectionFact::SlotReplaced { device_id, slot, .. }
+            | ConnectionFact::RanEmpty { device_id, slot, .. } => format!("{device_id} {slot}"),
+            ConnectionFact::PriorPinned { category, .. } | ConnectionFact::Snoozed { category, .. } => {
+                category.clone()
+            }
+            ConnectionFact::ItemBought { category, item_id, .. } => format!("{category} {item_id}"),
+            ConnectionFact::StepDone { category, step, .. } => format!("{category} {step}"),
+            ConnectionFact::AwaySet { from, until, .. } => format!("{from} to {until}"),
+            ConnectionFact::NeedRecognized(need) => format!("{} {}", need.need_id, need.category),
+            ConnectionFact::NeedMoved { need_id, .. }
+            | ConnectionFact::NeedHeardAgain { need_id, .. }
+            | ConnectionFact::DecisionWanted { need_id, .. }
+            | ConnectionFact::FrictionSeen { need_id, .. }
+            | ConnectionFact::EffortSpent { need_id, .. }
+            | ConnectionFact::OfferShown { need_id, .. } => need_id.clone(),
+            ConnectionFact::Decided(record) => record.decision_id.clone(),
+            ConnectionFact::MandatePresented { terms, version, .. } => {
+                format!("{} version {version}", terms.mandate_id)
+            }
+            ConnectionFact::MandateAmended { mandate_id, .. }
+            | ConnectionFact::MandateMoved { mandate_id, .. }
+            | ConnectionFact::Debited { mandate_id, .. }
+            | ConnectionFact::CreditedBack { mandate_id, .. } => mandate_id.clone(),
+            ConnectionFact::ActionProposed { action, .. } => action.action_id.clone(),
+            ConnectionFact::ActionMoved { action_id, end, .. } => match &end.why {
+                Some(why) => format!("{action_id} {why}"),
+                None => action_id.clone(),
+            },
+            ConnectionFact::Contacted { message_id, .. } => message_id.clone(),
+        }
+    }
+}
+
 /// What a customer, or somebody for them, asks of their own side of the tie.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum ConnectionCommand {

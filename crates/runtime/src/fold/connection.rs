@@ -113,17 +113,18 @@ impl Fold {
         let asked = need.subject.item_id.iter().filter(|item| !playbook.offer.items.contains(item));
         let inquiries: Vec<Inquiry> = playbook.offer.items.iter().chain(asked).map(inquiry).collect();
         let answers = self.with_supplies(&inquiries, |rules, supplies| {
-            let fits_of = |item: &str| supplies.items.get(item).map(|known| known.item.fits.clone());
+            let fits_of = |item: &str| {
+                supplies.items.get(item).and_then(|known| Some(known.item.as_ref()?.fits.clone()))
+            };
             // The models that this customer has: as registered, else as what they bought tells.
             let mut models: Vec<String> = model.into_iter().collect();
             if models.is_empty() {
                 models = bought.iter().filter_map(|known| fits_of(&known.item_id)).flatten().collect();
             }
-            let planner = Planner::new(rules, supplies, now);
             let answer = |inquiry: &Inquiry| {
                 let item_id = inquiry.lines[0].item_id.clone();
-                let item = supplies.items.get(item_id.as_str()).map(|known| &known.item);
-                let answer = planner.answer(inquiry);
+                let item = supplies.items.get(item_id.as_str()).and_then(|known| known.item.as_ref());
+                let answer = Planner::new(rules, supplies, now).answer(inquiry);
                 let fits = item.filter(|item| !models.is_empty() && !item.fits.is_empty());
                 let fits = fits.map(|item| item.fits.iter().any(|model| models.contains(model)));
                 let offer = answer.offer.as_ref();

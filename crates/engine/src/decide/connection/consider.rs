@@ -222,6 +222,9 @@ impl Decision<'_> {
                 if let Some(action_id) = due {
                     self.move_action(action_id, ActionState::Blocked, Some(first_refusal(choice)), None);
                 }
+                if let Some(block) = blocked(choice) {
+                    self.not_allowed(&need.subject, block);
+                }
                 let link = Link { purpose: LinkPurpose::Offer, about: need.need_id.clone() };
                 let why = Some(first_refusal(choice).to_owned()).filter(|why| !why.is_empty());
                 let says = Says { why, link: Some(link), ..says(seen, item_id.as_deref()) };
@@ -334,6 +337,14 @@ fn first_refusal(choice: &Choice) -> &'static str {
     mandate
         .or_else(|| choice.candidates.iter().flat_map(|candidate| &candidate.refused).next())
         .map_or("", Refused::code)
+}
+
+/// What of the mandate stood against an order.
+fn blocked(choice: &Choice) -> Option<&crate::connection::Block> {
+    choice.candidates.iter().flat_map(|candidate| &candidate.refused).find_map(|refused| match refused {
+        Refused::Mandate(block) => Some(block),
+        _ => None,
+    })
 }
 
 /// What a message about an item says of it.

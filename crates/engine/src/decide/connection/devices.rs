@@ -11,6 +11,8 @@ use crate::playbook::{ForecastRule, NeedRule, Playbook};
 
 /// A forecast is looked at again after so many days at most.
 const LOOK_AGAIN_DAYS: f64 = 30.0;
+/// What is due within the hour is due.
+const SOON_DAYS: f64 = 1.0 / 24.0;
 /// Readings are used from this level of sharing on.
 const SHARE_READINGS: u8 = 2;
 
@@ -38,7 +40,9 @@ impl Decision<'_> {
         if taken == Taken::Stale {
             return self.ignore(format!("{device_id} {slot}: a later reading is known"));
         }
-        let replaced = taken == Taken::Replaced;
+        // Another content is a new one where there is more of it than before; less is a burst of use.
+        let rose = known.last.is_none_or(|(_, before)| level > before);
+        let replaced = taken == Taken::Replaced && rose;
         let (device, name) = (device_id.to_owned(), slot.to_owned());
         self.tell(ConnectionFact::LevelSeen(LevelSeen {
             device_id: device,
@@ -53,7 +57,13 @@ impl Decision<'_> {
             self.cycle_ends(device_id, slot, &known, at);
         }
         let empty_at = self.forecast_rule(&known.category).map_or(0.0, |(.., rule)| rule.empty_at);
-        if level <= empty_at && known.empty_since.is_none() && taken == Taken::Usual {
+        // One odd reading is not believed; two are.
+        let before = known.last.is_some_and(|(_, before)| before <= empty_at);
+        if level <= empty_at
+            && known.empty_since.is_none()
+            && !replaced
+            && (taken != Taken::Outlier || before)
+        {
             self.ran_empty(device_id, slot, &known, at);
         }
         self.stand_by_mandate(device_id, slot, &after, at);
@@ -135,7 +145,7 @@ impl Decision<'_> {
         };
         let act_in = empty.needed - playbook.offer.lead_days - notice;
         self.clear_timers(|known| *known == purpose);
-        if act_in > 0.0 {
+        if act_in > SOON_DAYS {
             let at = self.context.now.plus_micros(micros_of(act_in.min(LOOK_AGAIN_DAYS)));
             return self.set_timer(at, TimelineId::LIVE, purpose);
         }

@@ -235,7 +235,11 @@ impl Decision<'_> {
     /// Whether it could be called off; what has started is under way and stays so.
     fn call_off(&mut self, action_id: &str, why: &str, by: CancelledBy) -> bool {
         let Some(record) = self.connection().actions.get(action_id).cloned() else { return false };
-        if !record.state.can_be_called_off() {
+        // Authorised and not handed out, it has gone nowhere yet.
+        let handed_out = record.order_id.as_ref().and_then(|id| self.customer.orders.get(id));
+        let handed_out = handed_out.is_some_and(|order| order.handed_out_at.is_some());
+        let waits = record.state == ActionState::Started && !handed_out;
+        if !record.state.can_be_called_off() && !waits {
             return false;
         }
         let purpose = TimerPurpose::ActionDue(action_id.to_owned());
@@ -415,6 +419,25 @@ impl Decision<'_> {
         }
     }
 
+    /// The customer's own limits leave no room: what cannot be ordered is not promised. A price that rose is our doing
+    /// and no excuse.
+    pub(super) fn not_allowed(&mut self, subject: &Subject, block: &crate::connection::Block) {
+        if matches!(block, crate::connection::Block::PriceRise { .. }) {
+            return;
+        }
+        let (Some(device), Some(slot)) = (&subject.device_id, &subject.slot) else { return };
+        let Some(known) = self.connection().slot(device, slot) else { return };
+        let (customer, suffix) = (self.customer, standing_suffix(device, slot, known.cycle));
+        for (_, promise) in
+            customer.promises.range("m-".to_owned()..).take_while(|(id, _)| id.starts_with("m-"))
+        {
+            if promise.terms.promise_id.ends_with(&suffix) && promise.status.is_open() {
+                let reason = Some(format!("mandate:{}", block.code()));
+                self.withdraw(promise, CancelledBy::Customer, self.context.now, reason);
+            }
+        }
+    }
+
     /// It is of no use any more. Where the company looked after it, the company has broken its promise.
     pub(super) fn ran_empty(&mut self, device_id: &str, slot: &str, known: &Slot, at: Time) {
         self.tell(ConnectionFact::RanEmpty { device_id: device_id.to_owned(), slot: slot.to_owned(), at });
@@ -492,7 +515,12 @@ impl Decision<'_> {
         let Some(order) = customer.orders.get(order_id) else { return };
         if order.cancelled.is_none() && !order.has_left() {
             let reason = Some(format!("mandate:{why}"));
-            if self.cancel_order(order_id, CancelledBy::Company, self.context.now, reason, false) {
+            // Who paused or revoked has called it off; anything else is ours to answer for.
+            let by = match why {
+                "mandate_revoked" | "mandate_paused" => CancelledBy::Customer,
+                _ => CancelledBy::Company,
+            };
+            if self.cancel_order(order_id, by, self.context.now, reason, false) {
                 self.call_off_payment(order_id, order, why);
             }
         }
