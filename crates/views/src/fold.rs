@@ -32,7 +32,7 @@ pub(crate) struct Place {
 #[derive(Clone, Copy)]
 pub(crate) struct Owner {
     pub(crate) key: [u8; 11],
-    timeline: u32,
+    pub(crate) timeline: u32,
 }
 
 /// Which of a promise's beginnings its terms came with.
@@ -195,7 +195,8 @@ impl<'c> Fold<'c> {
             Fact::Quote(QuoteFact::Remedied { remedy, before_the_break, at }) => {
                 self.remedied(place, owner, remedy, *before_the_break, *at)
             }
-            Fact::Quote(_) | Fact::Connection(_) => Ok(()),
+            Fact::Quote(_) => Ok(()),
+            Fact::Connection(fact) => self.connection_fact(owner, fact),
             Fact::PromiseScored { promise_id, at: _, probability, act_by } => {
                 self.scored(owner, promise_id, *probability, *act_by)
             }
@@ -741,7 +742,7 @@ impl Fold<'_> {
     }
 }
 
-fn amount(money: Option<&Money>) -> (Option<i64>, Option<&str>) {
+pub(crate) fn amount(money: Option<&Money>) -> (Option<i64>, Option<&str>) {
     (money.map(|money| money.minor), money.map(|money| money.currency.code()))
 }
 

@@ -230,6 +230,21 @@ impl Shop {
         }
     }
 
+    /// The same, passed on by somebody else.
+    fn passes_on(&self, at: i64, device: &str, percent: f64) {
+        let at = START.plus_micros(at);
+        let properties = json!({ "device_id": device, "slot": "black", "level": percent });
+        let reading = Event {
+            anonymous_id: Some("gateway".into()),
+            properties: Some(properties.to_string().into()),
+            ..event(EventKind::Track, "slot.level_reported", at)
+        };
+        send(&self.node, &self.home.clock, at, &[reading]);
+        for _ in 0..3 {
+            self.node.drain().unwrap();
+        }
+    }
+
     /// Two per cent a day from full on, until so many days have passed.
     fn print(&self, device: &str, days: std::ops::Range<i64>) {
         for day in days {
@@ -628,4 +643,37 @@ fn what_runs_empty_under_a_mandate_is_our_broken_promise() {
     let sorry = shop.messages().into_iter().find(|(template, ..)| template == "toner/sorry");
     assert_eq!(sorry.expect("it is said").2, "It ran dry. EUR 5.00");
     assert_eq!(standing.unwrap().remedies.len(), 1);
+}
+
+#[test]
+fn what_needs_cost_and_what_was_ordered_by_itself_stands_in_the_views() {
+    let shop = Shop::open();
+    shop.prefer(Strategy::Automate, 2);
+    shop.delegate(shop.mandate());
+    shop.print("p1", 0..46);
+    shop.at(52 * DAY);
+    let action = shop.connection().actions.values().next().unwrap().clone();
+    let order_id = action.order_id.expect("ordered");
+    shop.tell(53 * DAY, "effort.spent", &json!({ "category": "toner", "minutes": 1.5, "steps": 1 }));
+    shop.tell(54 * DAY, "fulfillment.delivered", &json!({ "order_id": order_id }));
+    let reader = shop.node.reader().unwrap();
+    let report = reader.need_report().unwrap();
+    let automate = &report.strategies[0];
+    assert_eq!((automate.strategy, automate.needs, automate.met), (Strategy::Automate, 1, 1));
+    assert!(automate.lead_p50_hours.unwrap() < 0.0, "anticipated: {report:?}");
+    assert_eq!((automate.minutes, automate.steps, automate.downtime_hours), (Some(1.5), Some(1.0), 0.0));
+    assert_eq!((report.auto_orders.proposed, report.auto_orders.fulfilled), (1, 1));
+    let decisions = reader.decisions(Some(shop.kim), 10).unwrap();
+    assert_eq!(decisions.len(), shop.connection().decisions.len());
+    assert_eq!(reader.decision(&decisions[0].decision_id).unwrap().as_ref(), Some(&decisions[0]));
+    assert_eq!(reader.auto_orders(None, 10).unwrap()[0].order_id.as_deref(), Some(order_id.as_str()));
+    assert_eq!(reader.needs(None, 10).unwrap()[0].order_id.as_deref(), Some(order_id.as_str()));
+}
+
+#[test]
+fn a_reading_counts_for_whose_device_it_is_whoever_passes_it_on() {
+    let shop = Shop::open();
+    shop.prefer(Strategy::Automate, 2);
+    shop.passes_on(DAY, "p1", 60.0);
+    assert_eq!(shop.connection().devices["p1"].slots["black"].last.map(|(_, level)| level), Some(0.6));
 }
