@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 use crate::access::Access;
 use crate::broker::command::{self as brokers, BrokersArgs};
 use crate::campaign::{self, CampaignArgs};
+use crate::connection::cmd::{ConsentArgs, MandateArgs, NeedArgs, PreferenceArgs};
+use crate::decision::DecisionArgs;
 use crate::error::{Failure, Kind};
 use crate::i18n::{Lang, Messages};
 use crate::identity::{Asked, IdentityArgs};
@@ -23,7 +25,7 @@ use crate::promising::command::{self as promises, PromiseArgs};
 use crate::stock::{self, StockArgs};
 use crate::supply::{self, SupplyArgs};
 use crate::webhook;
-use crate::{benchmark, demo, maintenance, plan, render, serve, trial};
+use crate::{benchmark, decision, demo, maintenance, plan, render, serve, trial};
 
 #[derive(Parser)]
 #[command(name = "inyeon", version, disable_help_subcommand = true, arg_required_else_help = true)]
@@ -71,6 +73,11 @@ pub enum Top {
     Map(MapArgs),
     Plan(plan::cmd::PlanArgs),
     Playbook(PlaybookArgs),
+    Need(NeedArgs),
+    Preference(PreferenceArgs),
+    Consent(ConsentArgs),
+    Mandate(MandateArgs),
+    Decision(DecisionArgs),
     Effects(EffectsArgs),
     Status,
     Doctor(maintenance::DoctorArgs),
@@ -542,6 +549,26 @@ fn run(cli: Cli, messages: &Messages) -> Result<ExitCode, Failure> {
         }
         Top::Plan(args) => plan::cmd::run(&global, args, messages)?,
         Top::Playbook(args) => return playbook::run(&global, args, messages),
+        Top::Need(args) => {
+            let (op, render) = args.asked();
+            show(&open(false)?.run(Op::Connection(op))?, render);
+        }
+        Top::Preference(args) => {
+            let (op, render) = args.asked();
+            show(&open(false)?.run(Op::Connection(op))?, render);
+        }
+        Top::Consent(args) => {
+            let (op, render) = args.asked();
+            show(&open(false)?.run(Op::Connection(op))?, render);
+        }
+        Top::Mandate(args) => {
+            let (op, render) = args.asked()?;
+            show(&open(false)?.run(Op::Connection(op))?, render);
+        }
+        Top::Decision(args) => {
+            let (op, render) = args.asked();
+            show(&decision::with_texts(open(false)?.run(Op::Decision(op))?, messages), render);
+        }
         Top::Effects(EffectsArgs { what }) => match what {
             EffectsWhat::List { limit } => {
                 show(&open(false)?.run(Op::Effects { limit, skip: 0 })?, render::effects);

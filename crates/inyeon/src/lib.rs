@@ -7,6 +7,8 @@ pub mod benchmark;
 pub mod broker;
 pub mod campaign;
 pub mod cli;
+pub mod connection;
+pub mod decision;
 pub mod delivery;
 pub mod demo;
 pub mod dialect;

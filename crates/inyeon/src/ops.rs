@@ -13,6 +13,8 @@ use views::{DeadLetterFilter, EffectFilter, GroupBy, ReportQuery};
 use crate::at_risk::{self, RiskOp};
 use crate::broker;
 use crate::campaign::{self, CampaignOp};
+use crate::connection::{self, ConnectionOp};
+use crate::decision::{self, DecisionOp};
 use crate::delivery;
 use crate::dialect::{self, Code, Origin, Parsed};
 use crate::error::{Failure, Kind};
@@ -93,6 +95,8 @@ pub enum Op {
     Supply(SupplyOp),
     Ordering(OrderingOp),
     Playbook(PlaybookOp),
+    Decision(DecisionOp),
+    Connection(ConnectionOp),
     BrokerConnect {
         name: String,
         settings: broker::Settings,
@@ -292,6 +296,8 @@ pub fn run(node: &Node, op: Op) -> Result<Value, Failure> {
         Op::Supply(op) => supply::run(node, op),
         Op::Ordering(op) => ordering::run(node, op),
         Op::Playbook(op) => playbook::run_op(node, op),
+        Op::Decision(op) => decision::run(node, op),
+        Op::Connection(op) => connection::run(node, op),
         Op::BrokerConnect { name, settings } => broker::connect(node, &name, settings),
         Op::BrokerList => broker::list(node),
         Op::BrokerDisconnect { name } => broker::disconnect(node, &name),

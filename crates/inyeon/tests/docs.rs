@@ -43,7 +43,7 @@ fn named<'a>(text: &'a str, dir: &'a Path) -> impl Iterator<Item = PathBuf> + 'a
 fn every_document_that_is_named_is_there() {
     let root = root();
     let mut texts: Vec<PathBuf> =
-        ["en", "ko"].map(|lang| root.join(format!("crates/inyeon/locales/{lang}.ftl"))).into();
+        ["en", "ko", "connection.en", "connection.ko"].map(|name| root.join(format!("crates/inyeon/locales/{name}.ftl"))).into();
     for dir in ["", "docs", "docs/adr"] {
         let entries = std::fs::read_dir(root.join(dir)).expect("it is there");
         let found = entries.map(|entry| entry.expect("readable").path());

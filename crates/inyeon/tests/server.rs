@@ -11,6 +11,8 @@ mod broker_kill;
 mod campaign;
 #[path = "server/cli.rs"]
 mod cli;
+#[path = "server/connection.rs"]
+mod connection;
 #[path = "server/contract.rs"]
 mod contract;
 #[path = "server/delivery_times.rs"]

@@ -3,6 +3,7 @@
 mod answers;
 mod browser;
 mod cloudevents;
+mod connection;
 mod control;
 mod intake;
 mod lanes;
@@ -150,6 +151,7 @@ impl App {
         (name = "promises", description = "What can be promised, held and ordered"),
         (name = "orders", description = "Orders in one action, and what is done with orders"),
         (name = "needs", description = "What customers need, and what answers it"),
+        (name = "connection", description = "What customers set, agree to and delegate"),
         (name = "messages", description = "What was said to customers, and the way out of advertising"),
         (name = "operation", description = "Health, metrics and this document"),
     ),
@@ -157,7 +159,9 @@ impl App {
         answers::BatchTaken, answers::EventRefused, answers::Refusal, answers::SentBatch, answers::SentEvent,
         answers::Taken, orders::OrderRefused, crate::ordering::NewOrder, crate::ordering::Line,
         crate::ordering::Defaults, crate::ordering::CancelOrder, crate::ordering::ChangeOrder,
-        crate::ordering::NewReturn,
+        crate::ordering::NewReturn, crate::connection::NewNeed, crate::connection::NewPreference,
+        crate::connection::NewConsent, crate::connection::NewSnooze, crate::connection::NewMandate,
+        crate::connection::MandateLimit, crate::connection::MandatePrice,
     )),
 )]
 struct Document;
@@ -193,6 +197,13 @@ fn public() -> (Router<Arc<App>>, OpenApiDocument) {
         .routes(routes!(orders::give_back))
         .routes(routes!(needs::state))
         .routes(routes!(needs::order))
+        .routes(routes!(connection::show))
+        .routes(routes!(connection::prefer))
+        .routes(routes!(connection::consent))
+        .routes(routes!(connection::snooze))
+        .routes(routes!(connection::present))
+        .routes(routes!(connection::mandate))
+        .routes(routes!(connection::action))
         .routes(routes!(messages::inbox))
         .routes(routes!(messages::ask_to_unsubscribe, messages::unsubscribe))
         .routes(routes!(document_page));

@@ -6,6 +6,8 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use model::Time;
+use runtime::{Fold, FoldError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -14,6 +16,7 @@ use utoipa::ToSchema;
 use super::intake::sender_of;
 use super::{App, answers, control, refusal};
 use crate::error::Kind;
+use crate::i18n::Messages;
 use crate::ordering::{
     self, CancelOrder, ChangeOrder, Defaults, Done, NewOrder, NewReturn, OrderingOp, Refused,
 };
@@ -36,7 +39,7 @@ pub(super) struct OrderRefused {
 
 /// The sender must be one who may order for customers: the token of the store's directory, or a key made for it.
 #[expect(clippy::result_large_err, reason = "the error is the answer")]
-fn may_order(app: &App, headers: &HeaderMap) -> Result<(), Response> {
+pub(super) fn may_order(app: &App, headers: &HeaderMap) -> Result<(), Response> {
     if control::has_token(app, headers) {
         return Ok(());
     }
@@ -218,7 +221,28 @@ pub(super) fn read<T: DeserializeOwned>(app: &App, headers: &HeaderMap, body: &B
     })
 }
 
+/// What is worked on by the fold and answered with what came of it, or with why nothing did.
+pub(super) trait Work: Clone + Send + 'static {
+    fn act(&self, fold: &mut Fold, now: Time, fresh: &str) -> Result<Done, FoldError>;
+}
+
+impl Work for OrderingOp {
+    fn act(&self, fold: &mut Fold, now: Time, fresh: &str) -> Result<Done, FoldError> {
+        ordering::act(fold, now, self, fresh)
+    }
+}
+
 async fn answer(app: Arc<App>, headers: HeaderMap, op: OrderingOp) -> Response {
+    answer_with(app, headers, op, |value, _| value).await
+}
+
+/// Answers with what came of it, told in the reader's language.
+pub(super) async fn answer_with(
+    app: Arc<App>,
+    headers: HeaderMap,
+    op: impl Work,
+    tell: fn(Value, &Messages) -> Value,
+) -> Response {
     let first = act(&app, op.clone()).await;
     let unknown =
         |done: &Option<Done>| matches!(done, Some(Err(refused)) if refused.failure.kind == Kind::NotFound);
@@ -231,17 +255,17 @@ async fn answer(app: Arc<App>, headers: HeaderMap, op: OrderingOp) -> Response {
         first
     };
     match done {
-        Some(Ok(value)) => axum::Json(value).into_response(),
+        Some(Ok(value)) => axum::Json(tell(value, app.messages(&headers))).into_response(),
         Some(Err(refused)) => refused_answer(&app, &headers, &refused),
         None => refusal(&app, &headers, StatusCode::SERVICE_UNAVAILABLE, "closing", &[]),
     }
 }
 
 /// Works on the fold; none where the store is closing.
-async fn act(app: &App, op: OrderingOp) -> Option<Done> {
+async fn act(app: &App, op: impl Work) -> Option<Done> {
     let (told, done) = tokio::sync::oneshot::channel();
     let fresh = ordering::fresh_id();
-    let work = move |fold: &mut runtime::Fold, now| ordering::act(fold, now, &op, &fresh);
+    let work = move |fold: &mut Fold, now| op.act(fold, now, &fresh);
     app.node.act(work, move |done| drop(told.send(done))).ok()?;
     done.await.ok()
 }

@@ -245,7 +245,7 @@ fn facts(messages: &Messages, shown: &[(&str, String)]) -> String {
     text
 }
 
-fn order(shown: &Value, messages: &Messages) -> String {
+pub(crate) fn order(shown: &Value, messages: &Messages) -> String {
     let payment = &shown["payment"];
     let paid = match payment["state"].as_str() {
         Some(state) => format!("{state} ({} {})", plain(&payment["currency"]), plain(&payment["owed"])),

@@ -2,6 +2,8 @@
 
 mod document;
 mod explain;
+#[cfg(test)]
+mod fourth_tests;
 mod op;
 mod places;
 #[cfg(test)]
