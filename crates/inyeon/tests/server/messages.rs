@@ -20,12 +20,17 @@ fn playbook() -> Playbook {
         "category": "toner",
         "needs": [{ "id": "low", "origin": "reported", "on": ["slot.low"] }],
         "offer": { "items": ["tn-1"], "fits_device": true, "lead_days": 3.0, "relevance_loss": 0.1 },
-        "strategies": { "respond": {}, "coach": { "share": 2, "message": "remind", "steps": [] } },
+        "strategies": {
+            "respond": {},
+            "coach": { "share": 2, "message": "remind", "steps": [
+                { "id": "clean", "text": text("Clean the drum", "드럼을 닦아 주세요"), "every_days": 90 },
+            ] },
+        },
         "messages": {
             "remind": {
                 "class": "advertising", "channel": "email",
                 "subject": text("Toner runs low", "토너가 얼마 남지 않았습니다"),
-                "text": text("{item}, {price}: {link}", "{item}, {price}. 골라 주세요: {link}"),
+                "text": text("{steps}: {link}", "{steps}. 골라 주세요: {link}"),
             },
         },
         "guard_rails": { "caps": [], "margin_floor": 0.0, "auto_orders": [] },
@@ -153,7 +158,7 @@ fn a_letter_reaches_the_customer_and_one_click_ends_it() {
     let out = head.split("List-Unsubscribe: <").nth(1).unwrap().split('>').next().unwrap();
     let page = body.split("골라 주세요: ").nth(1).unwrap().split("\r\n").next().unwrap();
     assert!(
-        body.starts_with("TN-1, EUR 58.00.") && body.contains("무료 수신 거부") && body.contains(out),
+        body.starts_with("드럼을 닦아 주세요.") && body.contains("무료 수신 거부") && body.contains(out),
         "{body}"
     );
     assert!(page.starts_with("https://shop.example/c/"), "{page}");
