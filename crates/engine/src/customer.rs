@@ -304,6 +304,12 @@ impl EffectState {
 }
 
 impl Customer {
+    /// In which zone the customer's days are: as stored, as the profile says, or that of the company.
+    pub fn time_zone(&self, company: &str) -> String {
+        let stored = self.order_defaults.as_ref().and_then(|defaults| defaults.time_zone.clone());
+        stored.or_else(|| self.profile.text_trait("time_zone")).unwrap_or_else(|| company.to_owned())
+    }
+
     pub fn new(id: EntityId) -> Self {
         Customer {
             id,

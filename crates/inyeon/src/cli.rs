@@ -15,6 +15,7 @@ use crate::i18n::{Lang, Messages};
 use crate::identity::{Asked, IdentityArgs};
 use crate::import::csv_map::Map;
 use crate::import_cmd::{self, Input};
+use crate::messaging::cmd::ChannelsArgs;
 use crate::ops::{EventFilter, Op};
 use crate::ordering::cmd::{OrderArgs, OrdersArgs, ReturnsArgs};
 use crate::promising::command::{self as promises, PromiseArgs};
@@ -64,6 +65,7 @@ pub enum Top {
     Order(OrderArgs),
     Orders(OrdersArgs),
     Returns(ReturnsArgs),
+    Channels(ChannelsArgs),
     Brokers(BrokersArgs),
     Map(MapArgs),
     Plan(plan::cmd::PlanArgs),
@@ -526,6 +528,10 @@ fn run(cli: Cli, messages: &Messages) -> Result<ExitCode, Failure> {
         }
         Top::Returns(args) => {
             let (op, render) = args.asked();
+            show(&open(false)?.run(Op::Ordering(op))?, render);
+        }
+        Top::Channels(args) => {
+            let (op, render) = args.asked()?;
             show(&open(false)?.run(Op::Ordering(op))?, render);
         }
         Top::Brokers(args) => brokers::run(&global, args, messages)?,

@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use model::connection::Link;
+use model::{EntityId, Time};
 use runtime::{Node, NodeOptions, Sink};
 use serde_json::json;
 use store::StoreOptions;
@@ -13,12 +15,15 @@ use crate::cli::{Global, complain, print};
 use crate::error::Failure;
 use crate::http::{self, App};
 use crate::i18n::Messages;
+use crate::links::{self, Links};
 use crate::{keys, render};
 
 #[derive(clap::Args)]
 pub struct ServeArgs {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7700")]
     pub listen: String,
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<String>,
     #[arg(long, value_name = "KEY")]
     pub write_key: Option<String>,
     #[arg(long, value_name = "DIR")]
@@ -44,18 +49,40 @@ pub struct Server {
 }
 
 impl Server {
-    /// Opens the store and begins to listen.
+    /// Opens the store and begins to listen. Links lead customers to this machine alone.
     pub fn start(
         store: &Path,
         listen: &str,
         trial_key: Option<&str>,
         options: NodeOptions,
     ) -> Result<Server, Failure> {
+        Server::start_at(store, listen, None, trial_key, options)
+    }
+
+    /// [`Self::start`], where customers reach the server at `public_url`.
+    pub fn start_at(
+        store: &Path,
+        listen: &str,
+        public_url: Option<&str>,
+        trial_key: Option<&str>,
+        mut options: NodeOptions,
+    ) -> Result<Server, Failure> {
+        let public_url = public_url.map(links::public_url).transpose()?;
         // The port first: folding a large store again only to find the port taken helps nobody.
         let (listener, address) = http::bind(listen)?;
+        let base = public_url.unwrap_or_else(|| format!("http://127.0.0.1:{}", address.port()));
+        let made = Arc::new(OnceLock::new());
+        options.links = Some(Box::new({
+            let made = made.clone();
+            move |keys| {
+                let links = made.get_or_init(|| Arc::new(Links::new(keys.links(), &base))).clone();
+                Arc::new(move |link: &Link, customer: EntityId, at: Time| links.sign(link, customer, at))
+            }
+        }));
         let node = Arc::new(Node::open(store, options)?);
+        let links = made.get().expect("made while the node was opened").clone();
         let token = keys::random_hex(32);
-        let app = App::new(node, trial_key, token.clone())?;
+        let app = App::new(node, trial_key, token.clone(), links)?;
         let file = ServerFile { address: address.to_string(), token, pid: std::process::id() };
         file.write(store).map_err(|error| Failure::io("write", &server_file(store), &error))?;
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -161,7 +188,8 @@ pub fn run(global: &Global, args: &ServeArgs, messages: &Messages) -> Result<(),
         cache_entities: args.cache_profiles,
         ..NodeOptions::default()
     };
-    let server = Server::start(&global.store, &args.listen, args.write_key.as_deref(), options)?;
+    let (public_url, key) = (args.public_url.as_deref(), args.write_key.as_deref());
+    let server = Server::start_at(&global.store, &args.listen, public_url, key, options)?;
     let ending = Ending::listen()?;
     if global.json {
         print(&json!({ "listening": server.address.to_string(), "store": global.store }).to_string());

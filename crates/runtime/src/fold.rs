@@ -8,6 +8,7 @@ mod checkpoint;
 mod connection;
 mod entities;
 mod identity;
+mod messages;
 mod outcomes;
 mod shown;
 mod supply;
@@ -36,6 +37,7 @@ use self::connection::WantedDecision;
 use self::entities::Cached;
 pub use self::entities::{Trace, Trail};
 pub use self::identity::{Explanation, Home, Joined, Lineage, Named};
+pub use self::messages::StillSaid;
 use self::shown::{dead_letter, skipped};
 use crate::base::Base;
 use crate::logs::{BodyError, HistoryError, Logs, open_outcomes};
@@ -360,11 +362,11 @@ impl Fold {
         self.start_effects_of(limit, |_| true)
     }
 
-    /// [`Self::start_effects`] of the kinds that may leave now; the others wait.
+    /// [`Self::start_effects`] of those that have somewhere to go now; the others wait.
     pub fn start_effects_of(
         &mut self,
         limit: usize,
-        may_start: impl Fn(model::EffectKind) -> bool,
+        may_start: impl Fn(&model::Effect) -> bool,
     ) -> Result<Vec<(EntityId, model::Effect)>, FoldError> {
         let requested: Vec<_> = self.requested.iter().cloned().collect();
         let mut started = Vec::new();
@@ -373,7 +375,7 @@ impl Fold {
             if started.len() >= limit {
                 break;
             }
-            if self.effect(id, &key)?.is_some_and(|effect| !may_start(effect.kind)) {
+            if self.effect(id, &key)?.is_some_and(|effect| !may_start(&effect)) {
                 continue;
             }
             let outcomes = self.ask(id, &Stimulus::StartEffect(&key), now, TimelineId::LIVE)?;

@@ -23,6 +23,8 @@ mod history;
 mod identity;
 #[path = "runtime/mailbox.rs"]
 mod mailbox;
+#[path = "runtime/messages.rs"]
+mod messages;
 #[path = "runtime/node.rs"]
 mod node;
 #[path = "runtime/ordering.rs"]
@@ -35,5 +37,8 @@ mod poison;
 mod promising;
 #[path = "runtime/remedies.rs"]
 mod remedies;
+#[allow(dead_code, reason = "the channels' own tests use the rest of it")]
+#[path = "../../channels/tests/smtp/server.rs"]
+mod smtp;
 #[path = "runtime/support.rs"]
 mod support;

@@ -7,7 +7,9 @@ mod control;
 mod intake;
 mod lanes;
 mod live;
+mod messages;
 mod metrics;
+mod needs;
 mod orders;
 mod promises;
 mod webhooks;
@@ -37,6 +39,7 @@ use crate::broker::{self, Hub};
 use crate::dialect::Origin;
 use crate::dialect::segment::BODY_BYTES_MAX;
 use crate::i18n::{Lang, Messages};
+use crate::links::Links;
 use crate::plan::{self, Plan};
 use crate::webhook::{self, Hooks};
 
@@ -57,6 +60,8 @@ pub struct App {
     pub trial_key: Option<[u8; 32]>,
     /// Whoever knows it may do anything; it lies in the store's directory.
     pub control_token: String,
+    /// Signs links to customers and reads them back.
+    pub links: Arc<Links>,
     pub messages: [Messages; 2],
     pub seen: metrics::Seen,
     pub lanes: lanes::Lanes,
@@ -88,6 +93,7 @@ impl App {
         node: Arc<Node>,
         trial_key: Option<&str>,
         control_token: String,
+        links: Arc<Links>,
     ) -> Result<Arc<App>, crate::error::Failure> {
         let plan = Arc::new(ArcSwapOption::empty());
         let app = Arc::new(App {
@@ -98,6 +104,7 @@ impl App {
             plan,
             trial_key: trial_key.map(crate::keys::hash_write_key),
             control_token,
+            links,
             messages: Lang::ALL.map(Messages::new),
             seen: metrics::Seen::default(),
             lanes: lanes::Lanes::new(),
@@ -142,6 +149,8 @@ impl App {
         (name = "intake", description = "Segment's HTTP Tracking API"),
         (name = "promises", description = "What can be promised, held and ordered"),
         (name = "orders", description = "Orders in one action, and what is done with orders"),
+        (name = "needs", description = "What customers need, and what answers it"),
+        (name = "messages", description = "What was said to customers, and the way out of advertising"),
         (name = "operation", description = "Health, metrics and this document"),
     ),
     components(schemas(
@@ -182,6 +191,10 @@ fn public() -> (Router<Arc<App>>, OpenApiDocument) {
         .routes(routes!(orders::cancel))
         .routes(routes!(orders::change))
         .routes(routes!(orders::give_back))
+        .routes(routes!(needs::state))
+        .routes(routes!(needs::order))
+        .routes(routes!(messages::inbox))
+        .routes(routes!(messages::ask_to_unsubscribe, messages::unsubscribe))
         .routes(routes!(document_page));
     // Events come from pages of any origin; the control call and what is read stay with their own.
     let from_pages = CorsLayer::new()

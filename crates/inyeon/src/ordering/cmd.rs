@@ -191,10 +191,10 @@ impl OrdersArgs {
                     Served::Orders => Serves::Orders,
                     Served::Payments => Serves::Payments,
                 };
-                let settings = OutletSettings { url, secret, directory, serves };
+                let settings = OutletSettings { url, secret, directory, mail: None, serves };
                 (OrderingOp::Connect { name, settings }, connected)
             }
-            OrdersWhat::List => (OrderingOp::List, outlets),
+            OrdersWhat::List => (OrderingOp::List { messages: false }, outlets),
             OrdersWhat::Disconnect { name } => (OrderingOp::Disconnect { name }, disconnected),
         })
     }

@@ -2,7 +2,7 @@
 //! that are told of them.
 
 pub mod cmd;
-mod outlets;
+pub mod outlets;
 mod shown;
 
 use engine::promising::WantedLine;
@@ -60,7 +60,11 @@ pub enum OrderingOp {
         name: String,
         settings: OutletSettings,
     },
-    List,
+    List {
+        /// Those that carry messages to customers, in place of those that are told of orders.
+        #[serde(default)]
+        messages: bool,
+    },
     Disconnect {
         name: String,
     },
@@ -188,7 +192,7 @@ pub fn run(node: &Node, op: OrderingOp) -> Result<Value, Failure> {
             decide_return(node, return_id, order_id, accept, reason)
         }
         OrderingOp::Connect { name, settings } => outlets::connect(node, name, settings),
-        OrderingOp::List => outlets::list(node),
+        OrderingOp::List { messages } => outlets::list(node, messages),
         OrderingOp::Disconnect { name } => outlets::disconnect(node, &name),
         op => {
             let fresh = fresh_id();

@@ -274,10 +274,7 @@ impl Decision<'_> {
 
     /// The zone in which this customer reads times.
     pub(super) fn time_zone(&self) -> String {
-        let stored = self.customer.order_defaults.as_ref().and_then(|defaults| defaults.time_zone.clone());
-        stored
-            .or_else(|| self.customer.profile.text_trait("time_zone"))
-            .unwrap_or_else(|| self.context.reference.promising.time_zone.clone())
+        self.customer.time_zone(&self.context.reference.promising.time_zone)
     }
 }
 
