@@ -25,6 +25,7 @@ pub mod messaging;
 pub mod ops;
 pub mod ordering;
 pub mod plan;
+pub mod playbook;
 pub mod promising;
 pub mod render;
 mod replay;
