@@ -6,6 +6,7 @@
 pub mod boost;
 pub mod delivery;
 pub mod demand;
+pub mod depletion;
 pub mod distribution;
 pub mod inventory;
 pub mod quantiles;
