@@ -6,11 +6,11 @@ use super::forecast::{self, Forecast};
 use super::prior::KINDS;
 use super::special::{beta_below, gamma_above, ln_gamma};
 use super::view::{Told, View, log_normal};
-use super::{DepletionError, Kind, Prior, checked, limited};
+use super::{DepletionError, Kind, Pace, Prior, checked, limited};
 
 /// How likely a reading is of another content, and how likely it is of nothing at all.
 const REPLACED: f64 = 0.02;
-const MISREAD: f64 = 0.003;
+const MISREAD: f64 = 1e-12;
 /// How well full is known, as a share of it.
 const FILLED: f64 = 0.02;
 /// Levels are told in steps if they all are multiples of at least this share of full.
@@ -25,7 +25,7 @@ const RISES_KEPT: f64 = 0.95;
 /// Where less is left than this many standard deviations of a reading, it tells nothing of use.
 const NEAR_EMPTY: f64 = 1.5;
 /// What a kind's probability keeps at each reading, so that a device may change its kind.
-const KEPT: f64 = 0.995;
+const KEPT: f64 = 0.997;
 /// How much less likely than the likeliest a kind can become (a logarithm), so that it may come back.
 const LEAST: f64 = 14.0;
 /// How many times its usual spacing a device may say nothing, and how much its past counts in that spacing.
@@ -213,6 +213,11 @@ impl Level {
         shares
     }
 
+    /// What is known of the rate if its use is of one kind.
+    pub(super) fn pace(&self, kind: usize) -> Pace {
+        Pace { typical: self.views[kind].rate, shape: self.views[kind].shape }
+    }
+
     /// A mean over the kinds.
     fn mean(&self, of: impl Fn(usize, &View) -> f64) -> f64 {
         let best = self.views.iter().map(|view| view.weight).fold(f64::NEG_INFINITY, f64::max);
@@ -305,27 +310,24 @@ impl Level {
         let blurred = self.rises >= BLURRED;
         let change = now.level - before.level;
         let sd = self.mean(|h, _| plain(&prior.kinds[h], step, now.level).var).sqrt();
-        let left = self.mean(|_, view| view.level);
-        let near_empty = left < NEAR_EMPTY * sd;
+        let was_empty = self.mean(|_, view| view.level) < NEAR_EMPTY * sd;
+        let is_empty = now.level < NEAR_EMPTY * sd;
         let best = self.views.iter().map(|view| view.weight).fold(f64::NEG_INFINITY, f64::max);
         let before_all: f64 = self.views.iter().map(|view| (view.weight - best).exp()).sum();
         for (view, kind) in self.views.iter_mut().zip(&prior.kinds) {
-            if near_empty {
-                view.update_level(kind, prior.rate.shape, days, plain(kind, step, now.level));
-                continue;
-            }
             let told = |rate: f64| match blurred {
                 true => plain(kind, step, now.level),
                 false => told(kind, step, now.level, change, rate * gap),
             };
-            let evidence = view.update(kind, prior.rate.shape, days, told);
-            view.weight += evidence;
+            // That it is empty says that at least as much was used as there was, and not how much would have been.
+            let enough = is_empty && view.level - view.rate * days <= now.level;
+            view.weight += match was_empty || enough {
+                true => view.update_level(kind, prior.rate.shape, days, plain(kind, step, now.level)),
+                false => view.update(kind, prior.rate.shape, days, told),
+            };
         }
         let after: f64 = self.views.iter().map(|view| (view.weight - best).exp()).sum();
-        let evidence = match near_empty {
-            true => log_normal(now.level - left.max(0.0), 2.0 * sd * sd),
-            false => (after / before_all).ln(),
-        };
+        let evidence = (after / before_all).ln();
         let best = self.views.iter().map(|view| view.weight).fold(f64::NEG_INFINITY, f64::max);
         for (view, kind) in self.views.iter_mut().zip(&prior.kinds) {
             let kept = KEPT * (view.weight - best) + (1.0 - KEPT) * kind.share.max(1e-9).ln();

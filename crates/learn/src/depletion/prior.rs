@@ -9,12 +9,13 @@ pub const PRIOR_VERSION: u32 = 1;
 /// How many kinds of device there are.
 pub(super) const KINDS: usize = BURSTS.len() * NOISES.len() * DRIFTS.len();
 /// How many kinds of buyer there are.
-pub(super) const HABITS: usize = SHAPES.len();
+pub(super) const HABITS: usize = SHAPES.len() * HABIT_DRIFTS.len();
 
-const BURSTS: [f64; 4] = [0.05, 0.7, 4.0, 20.0];
-const NOISES: [f64; 3] = [0.004, 0.015, 0.04];
-const DRIFTS: [f64; 2] = [2e-4, 4e-3];
+const BURSTS: [f64; 4] = [0.3, 1.5, 6.0, 15.0];
+const NOISES: [f64; 4] = [0.004, 0.01, 0.022, 0.05];
+const DRIFTS: [f64; 2] = [1e-4, 4e-3];
 const SHAPES: [f64; 6] = [0.7, 1.5, 3.0, 8.0, 25.0, 80.0];
+const HABIT_DRIFTS: [f64; 2] = [1e-4, 2e-3];
 
 /// The population that a customer is one of: how fast what they have is used up, how evenly, and how well their
 /// devices read it. Levels are in one unit throughout (shares of a full one, unless `full` says otherwise), times in
@@ -64,6 +65,8 @@ pub struct Habit {
     /// The time that u units last is a gamma variable of shape u · `shape`: its coefficient of variation is
     /// 1 / √(u · `shape`).
     pub shape: f64,
+    /// Variance by which the logarithm of the days of a unit wanders in a day.
+    pub drift: f64,
     /// Its share of the population; the shares add up to 1.
     pub share: f64,
 }
@@ -78,13 +81,18 @@ impl Default for Prior {
             drift: DRIFTS[i / BURSTS.len() / NOISES.len()],
             share: 1.0 / KINDS as f64,
         });
+        let habits = std::array::from_fn(|i| Habit {
+            shape: SHAPES[i % SHAPES.len()],
+            drift: HABIT_DRIFTS[i / SHAPES.len()],
+            share: 1.0 / HABITS as f64,
+        });
         Prior {
             version: PRIOR_VERSION,
             full: 1.0,
             rate: Pace { typical: 0.01, shape: 1.0 },
             kinds,
             unit_days: Pace { typical: 30.0, shape: 1.0 },
-            habits: SHAPES.map(|shape| Habit { shape, share: 1.0 / HABITS as f64 }),
+            habits,
         }
     }
 }
@@ -144,6 +152,7 @@ impl Prior {
         let mut sum = 0.0;
         for habit in &self.habits {
             positive("shape of a habit", habit.shape)?;
+            positive("drift of a habit", habit.drift)?;
             sum += share(habit.share)?;
         }
         adds_up(sum)

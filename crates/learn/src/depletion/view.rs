@@ -66,7 +66,14 @@ impl View {
         let spread = |rate: f64| self.level_var + kind.burst * rate * rate * days + told(rate).var;
         let over = days - self.slope;
         let used = |rate: f64| self.level - self.slope * self.rate - told(rate).level;
-        let information = |rate: f64| (rate * over).powi(2) / spread(rate);
+        // A reading's weight must not depend on what it says, or high ones would count for more; only a rate that is
+        // more than a standard deviation off is taken for the wrong one to weigh at.
+        let near = self.shape.powf(-0.5);
+        let information = |rate: f64| {
+            let off = (rate / self.rate).ln();
+            let at = self.rate * (off - off.clamp(-near, near)).exp();
+            (at * over).powi(2) / spread(at)
+        };
         let excess = |rate: f64| {
             let known = self.shape * (rate - self.rate);
             known + information(rate) * (rate - used(rate) / over.max(f64::MIN_POSITIVE))
@@ -83,7 +90,11 @@ impl View {
         let expected = self.level + self.slope * (rate - self.rate) - rate * days;
         let miss = told.level - expected;
         // Laplace's approximation of the integral over ln(rate).
-        let evidence = log_gamma_density(self.shape, moved) + log_normal(miss, spread)
+        // Of gamma use of a small shape the tails are heavy: its excess kurtosis is 6 / shape.
+        let use_var = kind.burst * rate * rate * days;
+        let kurtosis = 0.6 * kind.burst / days.max(f64::MIN_POSITIVE) * (use_var / spread).powi(2);
+        let evidence = log_gamma_density(self.shape, moved)
+            + log_heavy(miss, spread, kurtosis)
             + 0.5 * (std::f64::consts::TAU / shape).ln();
         let kept = told.var / spread;
         self.level = expected + (1.0 - kept) * miss;
@@ -95,15 +106,17 @@ impl View {
     }
 
     /// `days` of use and then a reading that tells the level and nothing of the rate: where nothing is left, nothing
-    /// is used.
-    pub(super) fn update_level(&mut self, kind: &Kind, least: f64, days: f64, told: Told) {
+    /// is used. Returns the logarithm of the reading's density.
+    pub(super) fn update_level(&mut self, kind: &Kind, least: f64, days: f64, told: Told) -> f64 {
         let level = (self.level - self.rate * days).max(f64::min(self.level, 0.0));
         let var = self.level_var
             + (self.slope * self.rate).powi(2) / self.shape
             + kind.burst * self.rate * self.rate * days;
         let kept = told.var / (var + told.var);
+        let evidence = log_normal(told.level - level, var + told.var);
         self.anchor(level + (1.0 - kept) * (told.level - level), kept * var);
         self.wander(kind.drift * days, least);
+        evidence
     }
 }
 
@@ -115,4 +128,15 @@ fn log_gamma_density(shape: f64, off: f64) -> f64 {
 /// The logarithm of the normal density.
 pub(super) fn log_normal(miss: f64, var: f64) -> f64 {
     -0.5 * (miss * miss / var + (std::f64::consts::TAU * var).ln())
+}
+
+/// The logarithm of the density of Student's distribution that has this variance and excess kurtosis.
+fn log_heavy(miss: f64, var: f64, kurtosis: f64) -> f64 {
+    if kurtosis < 0.05 {
+        return log_normal(miss, var);
+    }
+    let nu = 4.0 + 6.0 / kurtosis;
+    let spread = var * (nu - 2.0);
+    ln_gamma(0.5 * (nu + 1.0)) - ln_gamma(0.5 * nu) - 0.5 * (std::f64::consts::PI * spread).ln()
+        - 0.5 * (nu + 1.0) * (miss * miss / spread).ln_1p()
 }

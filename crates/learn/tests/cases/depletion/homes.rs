@@ -166,8 +166,14 @@ fn demand(chance: &mut Chance, manner: &Manner, rate: f64, days: usize) -> Vec<f
         let uses = chance.even() < manner.days_of_use && away < 0.0;
         let size = gamma(chance, manner.shape) / manner.shape;
         let today = if uses { rate * factor * weekend * size / usual } else { 0.0 };
-        for _ in 0..STEPS {
-            total += today / STEPS as f64;
+        // Who uses it every day does so all day; who does not, does it at one time.
+        let when = (chance.even() * STEPS as f64) as usize;
+        for step in 0..STEPS {
+            total += match manner.days_of_use < 1.0 {
+                true if step == when => today,
+                true => 0.0,
+                false => today / STEPS as f64,
+            };
             used.push(total);
         }
     }
