@@ -179,7 +179,8 @@ impl Level {
             };
             views.iter().map(part).sum()
         };
-        let mean = |of: &dyn Fn(&View) -> f64| views.iter().map(|(h, p)| p * of(&current.views[*h])).sum::<f64>();
+        let mean =
+            |of: &dyn Fn(&View) -> f64| views.iter().map(|(h, p)| p * of(&current.views[*h])).sum::<f64>();
         let (rate, level) = (mean(&|view| view.rate), mean(&|view| view.level));
         let about = ((level - empty_at).max(0.01 * prior.full) / rate - since).max(0.1 * prior.full / rate);
         let days = forecast::days(about, within)?;
@@ -383,11 +384,12 @@ fn within(view: &View, kind: &Kind, prior: &Prior, days: f64, empty_at: f64) -> 
     let mut sum = 0.0;
     for (off, part) in [(-2.4, 0.026_9), (-1.2, 0.233_3), (0.0, 0.479_6), (1.2, 0.233_3), (2.4, 0.026_9)] {
         let left = view.level + back * view.rate + off * view.level_var.sqrt() - empty_at;
-        sum += part * match () {
-            () if left <= 0.0 => 1.0,
-            () if used_shape <= 0.0 => 0.0,
-            () => beta_below(shape, used_shape, scale / (scale + left), left / (scale + left)),
-        };
+        sum += part
+            * match () {
+                () if left <= 0.0 => 1.0,
+                () if used_shape <= 0.0 => 0.0,
+                () => beta_below(shape, used_shape, scale / (scale + left), left / (scale + left)),
+            };
     }
     sum
 }

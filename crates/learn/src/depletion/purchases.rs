@@ -63,7 +63,12 @@ impl Purchases {
     }
 
     /// The logarithm of a purchase's density, 0 where it tells no interval, nothing where it is not counted.
-    pub(super) fn count(&mut self, prior: &Prior, day: f64, units: f64) -> Result<Option<f64>, DepletionError> {
+    pub(super) fn count(
+        &mut self,
+        prior: &Prior,
+        day: f64,
+        units: f64,
+    ) -> Result<Option<f64>, DepletionError> {
         let day = checked("day", day)?;
         let units = limited(units, f64::MIN_POSITIVE, MOST_UNITS).ok_or(DepletionError::NoUnits(units))?;
         if self.last.is_some_and(|last| day < last) {
@@ -84,7 +89,8 @@ impl Purchases {
             let shape = used * habit.shape;
             let ratio = habit.shape * days / (view.shape * view.days);
             // The density of a beta prime variable.
-            view.weight += (shape - 1.0) * ratio.ln() - (shape + view.shape) * ratio.ln_1p()
+            view.weight += (shape - 1.0) * ratio.ln()
+                - (shape + view.shape) * ratio.ln_1p()
                 - ln_beta(shape, view.shape)
                 + (ratio / days).ln();
             view.days = (view.shape * view.days + habit.shape * days) / (view.shape + shape);
@@ -113,14 +119,19 @@ impl Purchases {
         let mut since = now - lot.day;
         if self.lasts(prior, since) < UNHEARD_OF {
             // 1 is where it lasts for certain, and the search is for where it does not.
-            since = forecast::invert(1.0 - UNHEARD_OF, f64::MIN_POSITIVE, since, |days| 1.0 - self.lasts(prior, days));
+            since = forecast::invert(1.0 - UNHEARD_OF, f64::MIN_POSITIVE, since, |days| {
+                1.0 - self.lasts(prior, days)
+            });
         }
         let still = self.lasts(prior, since).max(f64::MIN_POSITIVE);
         let weights = self.shares();
         let days: f64 = self.views.iter().zip(weights).map(|(view, w)| w * view.days).sum();
         let about = (days * lot.units - since).max(0.1 * days * lot.units);
         let within = |ahead: f64| 1.0 - self.lasts(prior, since + ahead) / still;
-        Ok(Forecast { days: forecast::days(about, within)?, rate: self.rate(prior, 1.0 / days, lot.units, since) })
+        Ok(Forecast {
+            days: forecast::days(about, within)?,
+            rate: self.rate(prior, 1.0 / days, lot.units, since),
+        })
     }
 
     /// Each habit's probability.

@@ -137,6 +137,8 @@ fn log_heavy(miss: f64, var: f64, kurtosis: f64) -> f64 {
     }
     let nu = 4.0 + 6.0 / kurtosis;
     let spread = var * (nu - 2.0);
-    ln_gamma(0.5 * (nu + 1.0)) - ln_gamma(0.5 * nu) - 0.5 * (std::f64::consts::PI * spread).ln()
+    ln_gamma(0.5 * (nu + 1.0))
+        - ln_gamma(0.5 * nu)
+        - 0.5 * (std::f64::consts::PI * spread).ln()
         - 0.5 * (nu + 1.0) * (miss * miss / spread).ln_1p()
 }
