@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use engine::connection::{Choice, Does, Seen};
@@ -95,7 +96,7 @@ pub(super) async fn state(State(app): State<Arc<App>>, headers: HeaderMap, body:
     params(("need_id" = String, Path), ("user_id" = String, Query)),
     security(("write_key" = []), ("control_token" = [])),
     responses(
-        (status = 200, body = Value), (status = 400, body = OrderRefused), (status = 401, body = answers::Refusal),
+        (status = 200, body = Value), (status = 400, body = answers::Refusal), (status = 401, body = answers::Refusal),
         (status = 403, body = answers::Refusal), (status = 404, body = answers::Refusal),
         (status = 409, body = Value), (status = 503, body = answers::Refusal),
     ),
@@ -103,13 +104,16 @@ pub(super) async fn state(State(app): State<Arc<App>>, headers: HeaderMap, body:
 pub(super) async fn order(
     State(app): State<Arc<App>>,
     Path(need_id): Path<String>,
-    axum::extract::Query(who): axum::extract::Query<Who>,
+    who: Result<Query<Who>, QueryRejection>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
     let chosen: Chosen = match read(&app, &headers, &body) {
         Ok(chosen) => chosen,
         Err(refused) => return refused,
+    };
+    let Ok(Query(who)) = who else {
+        return refusal(&app, &headers, StatusCode::BAD_REQUEST, "need_who", &[]);
     };
     let fresh = crate::ordering::fresh_id();
     let work = move |fold: &mut Fold, now| -> Result<Option<Ordered>, FoldError> {
