@@ -123,6 +123,9 @@ pub fn decide(entity: &Entity, stimulus: &Stimulus<'_>, context: &Context<'_>) -
                 None => {
                     decision.told = Some((name, properties));
                     decision.heard((*timestamp).min(context.now));
+                    if decision.outcomes.is_empty() {
+                        decision.ignore(format!("{name}: not an event that moves anything"));
+                    }
                 }
             }
         }

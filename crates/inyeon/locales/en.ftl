@@ -899,7 +899,6 @@ error-unknown-return = no return { $id } is known; `inyeon returns list --all` l
 error-return-ambiguous = several orders have a return { $id }; --order says which
 error-unknown-outlet = no system { $name } is connected; `inyeon orders list` lists them
 error-outlet-overlap = { $name } would be told what { $other } is told already; --serves parts orders and payments, or disconnect { $other } first
-http-unknown-need = no such customer or need, or no playbook answers this category. `inyeon playbook list` shows those that hold
 http-may-not-order = this key may not order for customers. `inyeon keys create NAME --orders` makes one that may
 http-closing = the server is ending; try again in a moment
 

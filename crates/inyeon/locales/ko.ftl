@@ -899,7 +899,6 @@ error-unknown-return = 반품 { $id }을(를) 모릅니다. `inyeon returns list
 error-return-ambiguous = 반품 { $id }이(가) 여러 주문에 있습니다. --order로 고르세요
 error-unknown-outlet = { $name } 시스템은 연결되어 있지 않습니다. `inyeon orders list`로 확인하세요
 error-outlet-overlap = { $name }에 알릴 것을 이미 { $other }에 알리고 있습니다. --serves로 주문과 결제를 나누거나 { $other }을(를) 먼저 끊으세요
-http-unknown-need = 해당 고객이나 니즈가 없거나, 이 분류에 답하는 플레이북이 없습니다. `inyeon playbook list` 로 적용 중인 플레이북을 볼 수 있습니다
 http-may-not-order = 이 키로는 고객을 대신해 주문할 수 없습니다. `inyeon keys create NAME --orders` 로 주문할 수 있는 키를 만듭니다
 http-closing = 서버가 끝나는 중입니다. 잠시 뒤 다시 해 보세요
 
