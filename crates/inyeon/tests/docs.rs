@@ -42,8 +42,9 @@ fn named<'a>(text: &'a str, dir: &'a Path) -> impl Iterator<Item = PathBuf> + 'a
 #[test]
 fn every_document_that_is_named_is_there() {
     let root = root();
-    let mut texts: Vec<PathBuf> =
-        ["en", "ko", "connection.en", "connection.ko"].map(|name| root.join(format!("crates/inyeon/locales/{name}.ftl"))).into();
+    let mut texts: Vec<PathBuf> = ["en", "ko", "connection.en", "connection.ko"]
+        .map(|name| root.join(format!("crates/inyeon/locales/{name}.ftl")))
+        .into();
     for dir in ["", "docs", "docs/adr"] {
         let entries = std::fs::read_dir(root.join(dir)).expect("it is there");
         let found = entries.map(|entry| entry.expect("readable").path());

@@ -293,6 +293,9 @@ fn code(kind: &str, value: &Value, messages: &Messages) -> String {
 
 fn stated(answer: &Value, messages: &Messages) -> String {
     let values = [("need", plain(&answer["need_id"])), ("decision", or_dash(&answer["decision_id"]))];
+    if answer["order_id"].is_string() {
+        return messages.with("need-under-way", &[values[0].clone(), ("order", plain(&answer["order_id"]))]);
+    }
     let mut out = messages.with("need-stated", &values);
     let row = |offer: &Value| {
         let why: Vec<String> =

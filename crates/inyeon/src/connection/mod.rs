@@ -194,8 +194,11 @@ fn state_need(fold: &mut Fold, now: Time, need: &NewNeed) -> Result<Done, FoldEr
             slot: short(&need.slot),
             item_id: short(&need.item_id),
         };
-        let stated = fold.state_need(id, &need.category, subject, arose_at, now)?;
-        Ok(stated.map(|stated| shown::stated(&stated)).ok_or_else(unanswered))
+        let Some(stated) = fold.state_need(id, &need.category, subject, arose_at, now)? else {
+            return Ok(Err(unanswered()));
+        };
+        let known = connection(fold, id)?;
+        Ok(Ok(shown::stated(&stated, known.needs.get(&stated.need_id))))
     })
 }
 

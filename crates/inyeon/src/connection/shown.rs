@@ -5,7 +5,7 @@ use engine::connection::{
     ActionRecord, Choice, Connection, Device, Does, MandateRecord, NeedRecord, Seen, Slot, followed,
     period_start,
 };
-use model::connection::{Consent, MandateTerms, Period, Preference};
+use model::connection::{Consent, MandateTerms, NeedStage, Period, Preference};
 use model::{Money, Time};
 use runtime::Stated;
 use serde_json::{Value, json};
@@ -14,11 +14,14 @@ fn at(time: Option<Time>) -> Value {
     json!(time.map(|time| time.to_string()))
 }
 
-/// What answers a need: what can be ordered, best first, and why these. Nothing of what it is worth to us.
-pub(super) fn stated(stated: &Stated) -> Value {
-    let record = stated.decision.as_ref();
+/// What answers a need: what can be ordered, best first, and why these; or the order that is under way for it. Nothing
+/// of what it is worth to us.
+pub(super) fn stated(stated: &Stated, known: Option<&NeedRecord>) -> Value {
+    let under_way = known.filter(|known| known.stage == NeedStage::Promised);
+    let record = stated.decision.as_ref().filter(|_| under_way.is_none());
     let mut told = json!({
         "need_id": stated.need_id,
+        "order_id": under_way.and_then(|known| known.order_id.as_ref()),
         "decision_id": record.map(|record| &record.decision_id),
         "offers": [],
         "reasons": [],

@@ -33,6 +33,8 @@ pub(super) async fn answer(app: Arc<App>, headers: HeaderMap, op: ConnectionOp) 
 #[derive(Serialize, ToSchema)]
 pub(super) struct NeedAnswer {
     need_id: String,
+    /// The order that is under way for it; then nothing more is offered.
+    order_id: Option<String>,
     decision_id: Option<String>,
     /// What can be ordered, best first.
     offers: Vec<NeedOffer>,

@@ -291,6 +291,60 @@ notice_hours: 24
     }
 }
 
+/// Who delegated hears of what is done for them, though nothing new is begun.
+#[test]
+fn what_is_open_runs_to_its_end_when_the_playbook_is_switched_off() {
+    let mut world = World::new();
+    let preference = serde_json::from_value(json!({
+        "category": "water_filter", "strategy": "automate", "share": 2,
+    }));
+    world.ask(ConnectionOp::SetPreference { user_id: "office".to_owned(), preference: preference.unwrap() });
+    let mandate: NewMandate = serde_json::from_value(json!({
+        "user_id": "office", "mandate_id": "filters", "category": "water_filter", "items": ["filter-w200"],
+        "payee": "shop", "max_each": { "amount": 40_000, "currency": "KRW" },
+    }))
+    .unwrap();
+    let presented = world.ask(ConnectionOp::PresentMandate(mandate));
+    let step = MandateStep::Activate { agreement: presented["agreement"].as_str().unwrap().to_owned() };
+    let of =
+        |step| ConnectionOp::Mandate { user_id: "office".to_owned(), mandate_id: "filters".to_owned(), step };
+    world.ask(of(step));
+    let ordered = world.ask(of(MandateStep::Order));
+    assert_eq!(ordered["action"]["state"], "announced", "{ordered}");
+    // It is switched off, and the price rises before the order is placed.
+    let mut reference = world.fold.reference().clone();
+    reference.version += 1;
+    assert!(reference.playbooks.switch("filters", None));
+    world.fold.publish_reference(&reference);
+    let dearer = json!({
+        "item_id": "filter-w200", "name": "FILTER-W200", "price": 90_000, "cost": 12_000, "currency": "KRW",
+        "fits": ["W-200"],
+    });
+    world.tell(None, "item.published", &dearer);
+    world.go_on(25 * HOUR);
+    let customer = world.customer();
+    let action = customer.connection.actions.values().next().unwrap();
+    assert_eq!((action.state, action.why.as_deref()), (ActionState::Blocked, Some("order_over_limit")));
+    let messages =
+        customer.effects.values().filter(|record| record.effect.kind == model::EffectKind::MessageSend);
+    let templates: Vec<String> = messages
+        .map(|record| {
+            serde_json::from_str::<Message>(record.effect.body.as_deref().unwrap()).unwrap().template
+        })
+        .collect();
+    assert_eq!(templates, ["filters/ordering", "filters/ordering_ask"]);
+    // Nothing new is begun.
+    let refused = act(
+        &mut world.fold,
+        world.now,
+        &ConnectionOp::StateNeed(
+            serde_json::from_value(json!({ "user_id": "office", "category": "water_filter" })).unwrap(),
+        ),
+        "fresh",
+    );
+    assert_eq!(refused.unwrap().unwrap_err().failure.code, "no-playbook-for");
+}
+
 #[test]
 fn an_event_that_only_the_playbook_knows_reports_a_need() {
     let mut world = World::new();

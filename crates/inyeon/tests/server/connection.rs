@@ -34,16 +34,19 @@ impl Shop {
         std::fs::write(&rules, RULES).unwrap();
         let served = home.serve();
         home.json(&["promise", "rules", "publish", rules.to_str().unwrap()]);
-        let key = home.json(&["keys", "create", "shop", "--orders"])["write_key"].as_str().unwrap().to_owned();
+        let key =
+            home.json(&["keys", "create", "shop", "--orders"])["write_key"].as_str().unwrap().to_owned();
         let file = std::fs::read_to_string(home.dir().join("server.json")).unwrap();
         let token = serde_json::from_str::<Value>(&file).unwrap()["token"].as_str().unwrap().to_owned();
         let document = served.connect().get("/v1/openapi.json").unwrap().json();
         let shop = Shop { home, served, token, key, document };
         let identify = json!({ "userId": "kim", "messageId": "i", "traits": { "language": "ko" } });
         taken(&shop.served.connect().post("/v1/identify", &identify).unwrap());
-        for (item, price, model) in
-            [("toner-tn760", "58000", "HL-2350"), ("toner-tn730", "39000", "HL-2350"), ("toner-x", "20000", "X-1")]
-        {
+        for (item, price, model) in [
+            ("toner-tn760", "58000", "HL-2350"),
+            ("toner-tn730", "39000", "HL-2350"),
+            ("toner-tn760-recycled", "20000", "X-1"),
+        ] {
             let published = json!({
                 "item_id": item, "name": item.to_uppercase(), "price": price, "cost": "15000", "currency": "KRW",
                 "fits": [model],
@@ -122,7 +125,10 @@ fn a_need_is_answered_and_ordered_in_two_actions() {
     let shop = Shop::open();
     let path = "/v1/customers/{user_id}/preferences";
     let set = shop.checked("PUT", "/v1/customers/kim/preferences", path, &prefer("curate", 1), 200);
-    assert_eq!((&set["strategy"], &set["followed"], &set["version"]), (&json!("curate"), &json!("curate"), &json!(1)));
+    assert_eq!(
+        (&set["strategy"], &set["followed"], &set["version"]),
+        (&json!("curate"), &json!("curate"), &json!(1))
+    );
     // The same again is no new version.
     let set = shop.checked("PUT", "/v1/customers/kim/preferences", path, &prefer("curate", 1), 200);
     assert_eq!(set["version"], 1);
@@ -132,7 +138,7 @@ fn a_need_is_answered_and_ordered_in_two_actions() {
     let offers = stated["offers"].as_array().unwrap();
     let items: Vec<&str> = offers.iter().map(|offer| offer["item_id"].as_str().unwrap()).collect();
     assert_eq!(items.len(), 2, "what fits another printer is not offered: {stated}");
-    assert!(!items.contains(&"toner-x"));
+    assert!(!items.contains(&"toner-tn760-recycled"));
     let first = &offers[0];
     assert_eq!(first["price"]["currency"], "KRW");
     assert!(first["due"].is_string() && first["probability"].as_f64().unwrap() > 0.9, "{first}");
@@ -142,6 +148,12 @@ fn a_need_is_answered_and_ordered_in_two_actions() {
     assert!(first["reasons"][0]["text"].is_string());
     assert!(!stated.to_string().contains("margin"), "what it is worth to us is ours: {stated}");
 
+    // A key that may order asks too, of the same need; one that only sends does not.
+    let by_key = shop.ask("POST", "/v1/needs", Some(&need), &shop.key).done(200);
+    assert_eq!(by_key["need_id"], stated["need_id"], "it is open");
+    assert_ne!(by_key["decision_id"], stated["decision_id"], "and decided on again");
+    assert_eq!(shop.ask("POST", "/v1/needs", Some(&need), crate::support::KEY).reply.status, 403);
+
     let need_id = stated["need_id"].as_str().unwrap();
     let chosen = json!({ "item_id": items[0] });
     let order_path = format!("/v1/needs/{need_id}/order");
@@ -150,14 +162,12 @@ fn a_need_is_answered_and_ordered_in_two_actions() {
     assert_eq!(order["promises"][0]["status"], "made", "{order}");
     let again = shop.call("POST", &order_path, Some(&chosen)).done(200);
     assert_eq!((&again["repeated"], &again["order_id"]), (&json!(true), &order["order_id"]));
+    // Who asks again hears that it is under way.
+    let asked = shop.checked("POST", "/v1/needs", "/v1/needs", &need, 200);
+    assert_eq!((&asked["order_id"], &asked["offers"]), (&order["order_id"], &json!([])));
     let tie = shop.tie();
     assert_eq!(tie["needs"][0]["stage"], "promised");
     assert_eq!(tie["needs"][0]["order_id"], order["order_id"]);
-
-    // A key that may order does it too; one that only sends does not.
-    let by_key = shop.ask("POST", "/v1/needs", Some(&need), &shop.key).done(200);
-    assert_ne!(by_key["need_id"], stated["need_id"], "the first is under way; this is another");
-    assert_eq!(shop.ask("POST", "/v1/needs", Some(&need), crate::support::KEY).reply.status, 403);
 
     // What is asked wrongly is told, and moves nothing.
     let wrong = [
@@ -217,7 +227,10 @@ fn a_mandate_binds_by_the_hash_of_what_was_shown() {
     let kim = json!({ "user_id": "kim" });
     // Without the hash, or with another, nobody agreed to anything.
     assert_eq!(step("activate", &kim).done(400)["code"], "refused");
-    assert_eq!(step("activate", &json!({ "user_id": "kim", "agreement": "no" })).done(409)["code"], "refused");
+    assert_eq!(
+        step("activate", &json!({ "user_id": "kim", "agreement": "no" })).done(409)["code"],
+        "refused"
+    );
     assert_eq!(step("order", &kim).done(200)["action"], Value::Null, "nothing is ordered before");
     let agree = json!({ "user_id": "kim", "agreement": agreement });
     assert_eq!(step("activate", &agree).done(200)["state"], "active");
@@ -234,7 +247,11 @@ fn a_mandate_binds_by_the_hash_of_what_was_shown() {
     // Ordered now: announced, and called off while it can be.
     let ordered = step("order", &kim).done(200);
     let action = &ordered["action"];
-    assert_eq!((&action["state"], &action["item_id"]), (&json!("announced"), &json!("toner-tn760")), "{ordered}");
+    assert_eq!(
+        (&action["state"], &action["item_id"]),
+        (&json!("announced"), &json!("toner-tn760")),
+        "{ordered}"
+    );
     assert_eq!(action["can_be_cancelled"], true);
     let id = action["action_id"].as_str().unwrap();
     let act = |step: &str, body: &Value| shop.call("POST", &format!("/v1/actions/{id}/{step}"), Some(body));
@@ -333,12 +350,17 @@ fn playbooks_are_published_rolled_back_and_switched_off() {
     let checked = home.json(&["playbook", "check", file, &playbook("toner")]);
     assert!(checked["files"].as_array().unwrap().iter().all(|file| file["sound"] == true), "{checked}");
     let text = std::fs::read_to_string(file).unwrap();
-    std::fs::write(file, text.replace("share: 1,", "share: 9,").replace("  lead_days: 1", "  lead_days: -1")).unwrap();
+    std::fs::write(file, text.replace("share: 1,", "share: 9,").replace("  lead_days: 1", "  lead_days: -1"))
+        .unwrap();
     for (lang, word) in [("en", "error"), ("ko", "오류")] {
         let ran = home.say(&["playbook", "check", file, "--lang", lang]);
         assert_eq!(ran.code, Some(2), "{ran:?}");
         assert_eq!(ran.stdout.matches(&format!(": {word}: ")).count(), 2, "{}", ran.stdout);
-        assert!(ran.stdout.contains("mine.yaml:") && ran.stdout.contains("/offer/lead_days"), "{}", ran.stdout);
+        assert!(
+            ran.stdout.contains("mine.yaml:") && ran.stdout.contains("/offer/lead_days"),
+            "{}",
+            ran.stdout
+        );
     }
     let refused = home.run(&["playbook", "publish", file, &playbook("toner")]);
     assert_eq!(refused.code, Some(2));
@@ -359,12 +381,18 @@ fn playbooks_are_published_rolled_back_and_switched_off() {
     std::fs::write(file, text.replace("choices: 2", "choices: 4")).unwrap();
     assert_eq!(home.json(&["playbook", "publish", file])["published"][0]["version"], 2);
     let shown = home.json(&["playbook", "show", "mine"]);
-    assert_eq!((&shown["version"], &shown["document"]["strategies"]["curate"]["choices"]), (&json!(2), &json!(4)));
+    assert_eq!(
+        (&shown["version"], &shown["document"]["strategies"]["curate"]["choices"]),
+        (&json!(2), &json!(4))
+    );
     // What is shown can be published again, and is the same.
     let again = home.path("again.yaml");
     std::fs::write(&again, home.say(&["playbook", "show", "mine"]).stdout).unwrap();
     let same = home.json(&["playbook", "publish", again.to_str().unwrap()]);
-    assert_eq!((&same["published"][0]["version"], &same["published"][0]["published"]), (&json!(2), &json!(false)));
+    assert_eq!(
+        (&same["published"][0]["version"], &same["published"][0]["published"]),
+        (&json!(2), &json!(false))
+    );
     let back = home.json(&["playbook", "rollback", "mine"]);
     assert_eq!((&back["current"], &back["before"]), (&json!(1), &json!(2)));
     home.run(&["playbook", "rollback", "mine"]).refused(6);

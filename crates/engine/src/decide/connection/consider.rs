@@ -112,13 +112,13 @@ impl Decision<'_> {
             }
         });
         let asked_prefix = format!("{}/message/{}/", self.customer.id, playbook.playbook);
-        let asked_about = format!("/{}", need.need_id);
-        let asked = self
-            .customer
-            .effects
-            .range(asked_prefix.clone()..)
-            .take_while(|(key, _)| key.starts_with(&asked_prefix))
-            .any(|(key, _)| key.ends_with(&asked_about));
+        // What announces an order asks for nothing: where it cannot be placed after all, they have to be asked yet.
+        let notice = playbook.strategies.automate.as_ref().map(|rule| rule.notice.as_str());
+        let said = self.customer.effects.range(asked_prefix.clone()..);
+        let asked = said
+            .map_while(|(key, _)| key.strip_prefix(&asked_prefix))
+            .filter_map(|rest| rest.split_once('/'))
+            .any(|(template, about)| about == need.need_id && Some(template) != notice);
         let steps = playbook.strategies.coach.as_ref().map_or(Vec::new(), |rule| {
             let facts = self.facts(&need.subject, now);
             let step = |step: &crate::playbook::CoachStep| {
@@ -216,7 +216,7 @@ impl Decision<'_> {
                 });
                 let link = Link { purpose: LinkPurpose::Offer, about: need.need_id.clone() };
                 let says = Says { steps: texts, link: Some(link), ..says(seen, item_id.as_deref()) };
-                self.say(&need.category, message, &need.need_id, says);
+                self.say(playbook, message, &need.need_id, says);
             }
             Does::Ask { message, item_id } => {
                 if let Some(action_id) = due {
@@ -228,7 +228,7 @@ impl Decision<'_> {
                 let link = Link { purpose: LinkPurpose::Offer, about: need.need_id.clone() };
                 let why = Some(first_refusal(choice).to_owned()).filter(|why| !why.is_empty());
                 let says = Says { why, link: Some(link), ..says(seen, item_id.as_deref()) };
-                self.say(&need.category, message, &need.need_id, says);
+                self.say(playbook, message, &need.need_id, says);
             }
             Does::Order { item_id } => match due {
                 Some(action_id) => self.place_action(action_id, item_id, considered),
@@ -279,7 +279,7 @@ impl Decision<'_> {
                 link: Some(link),
                 ..says(seen, Some(item_id))
             };
-            self.say(&need.category, &rule.notice, &need.need_id, says);
+            self.say(playbook, &rule.notice, &need.need_id, says);
         }
         self.set_timer(execute_at, TimelineId::LIVE, TimerPurpose::ActionDue(action_id));
     }

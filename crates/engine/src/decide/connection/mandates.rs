@@ -468,9 +468,8 @@ impl Decision<'_> {
             };
             self.fact(Fact::Quote(model::QuoteFact::Remedied { remedy, before_the_break: false, at }));
         }
-        let category = known.category.clone();
         let key = format!("{device_id}/{slot}/{}", known.cycle);
-        self.say(&category, &sorry, &key, Says { compensation, ..Says::default() });
+        self.say(playbook, &sorry, &key, Says { compensation, ..Says::default() });
     }
 
     /// Whether the first effects of an automatic order may start: asked in the entry that starts them, which debits the

@@ -5,7 +5,7 @@ use model::{Effect, EffectKind, Money, Outcome, Time};
 
 use super::super::Decision;
 use crate::connection::{is_quiet, micros_of};
-use crate::playbook::{Placeholders, day_text, fill, money_text};
+use crate::playbook::{Placeholders, Playbook, day_text, fill, money_text};
 
 /// What a message speaks of.
 #[derive(Clone, Default)]
@@ -25,10 +25,10 @@ pub(super) struct Says {
 }
 
 impl Decision<'_> {
-    /// Asks for a message by a playbook's template. One of the same key is asked for once.
-    pub(super) fn say(&mut self, category: &str, template: &str, key: &str, says: Says) {
-        let reference = self.context.reference;
-        let Some((_, playbook)) = reference.playbooks.of_category(category) else { return };
+    /// Asks for a message by a playbook's template: by the version that what it is about began with, which may not be
+    /// the one that holds now. One of the same key is asked for once.
+    pub(super) fn say(&mut self, playbook: &Playbook, template: &str, key: &str, says: Says) {
+        let category = playbook.category.as_str();
         let Some(text) = playbook.messages.get(template) else {
             return self.ignore(format!("playbook {} has no message {template}", playbook.playbook));
         };
@@ -115,6 +115,10 @@ impl Decision<'_> {
         let now = self.context.now;
         let connection = self.connection();
         let advertising = message.class == MessageClass::Advertising;
+        // Who switches a playbook off wants nothing more said of its own accord; what is owed is owed.
+        if advertising && self.playbook_of(&message.category).is_none() {
+            return Some(Err("playbook_off".to_owned()));
+        }
         if advertising && !connection.consents_to(Consent::ADVERTISING) {
             return Some(Err("no_consent".to_owned()));
         }
