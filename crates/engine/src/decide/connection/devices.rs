@@ -13,6 +13,8 @@ use crate::playbook::{ForecastRule, NeedRule, Playbook};
 const LOOK_AGAIN_DAYS: f64 = 30.0;
 /// What is due within the hour is due.
 const SOON_DAYS: f64 = 1.0 / 24.0;
+/// Half of the time it lasts longer than this many times an answer takes: then it is too early to act.
+const PATIENCE: f64 = 3.0;
 /// Readings are used from this level of sharing on.
 const SHARE_READINGS: u8 = 2;
 
@@ -143,7 +145,13 @@ impl Decision<'_> {
             (Strategy::Automate, Some(mandate)) => f64::from(mandate.terms.notice_hours) / 24.0,
             _ => 0.0,
         };
-        let act_in = empty.needed - playbook.offer.lead_days - notice;
+        let takes = playbook.offer.lead_days + notice + forecast.buffer_days;
+        let mut act_in = empty.needed - playbook.offer.lead_days - notice;
+        // Of what has only begun little is known, and the worst case is near: it is waited for a reading more as long as
+        // it most likely lasts much longer than an answer takes.
+        if act_in <= SOON_DAYS && empty.p50 > PATIENCE * takes {
+            act_in = 1.0;
+        }
         self.clear_timers(|known| *known == purpose);
         if act_in > SOON_DAYS {
             let at = self.context.now.plus_micros(micros_of(act_in.min(LOOK_AGAIN_DAYS)));
