@@ -123,6 +123,9 @@ pub fn decide(entity: &Entity, stimulus: &Stimulus<'_>, context: &Context<'_>) -
                 None => {
                     decision.told = Some((name, properties));
                     decision.heard((*timestamp).min(context.now));
+                    if decision.outcomes.is_empty() {
+                        decision.ignore(format!("{name}: not an event that moves anything"));
+                    }
                 }
             }
         }
@@ -354,8 +357,9 @@ impl Decision<'_> {
         if stands {
             self.order_gone(order_id, cancelled(by), at);
             self.release_commitments(order_id);
-            self.clear_timers(|purpose| *purpose == TimerPurpose::OrderWindow(order_id.to_owned()));
         }
+        // Nothing is handed out of what somebody called off, whether that was in time or not.
+        self.clear_timers(|purpose| *purpose == TimerPurpose::OrderWindow(order_id.to_owned()));
         let customer = self.customer;
         for (_, promise) in customer.promises_of(order_id) {
             let status = promise.status;

@@ -356,6 +356,12 @@ demo-today = The next order, promised from what operations have: toner in Seoul 
 demo-promised = { $name } orders two; what the promise needs is held, and it is made:
 demo-at-risk = An hour later quality holds the toner in Seoul. The promise is at risk before anything is late, with what can be done:
 demo-kept = It ships from the other place and arrives. The promise: { $status }.
+demo-delegated = { $name }'s printer at home. { $name } chose "order it for me", shares its readings, and agreed to a mandate: { $item }, at most { $each } an order and two a month, a day's notice, revoked whenever { $name } likes.
+demo-noticed = { $date }: the printer says { $level } %. It will be empty in about { $days } days ({ $low } to { $high }), so the need is known before it is felt.
+demo-notice = Said ({ $channel }): "{ $subject }"
+demo-window = Nobody calls it off within a day. The mandate is asked once more, { $price } is debited in the same entry, and the order is placed; promised for { $date }.
+demo-in-hand = It is there { $days } days before the old one is empty. Put in, it teaches the next forecast. Dry hours: 0. What { $name } had to do: nothing.
+demo-revoked = { $name } revokes the mandate. From here on nothing is ordered.
 demo-ends = { $events } events came in. The server runs at http://{ $address } (store: { $dir }).
     Look on with: inyeon --store { $dir } profile show { $id }
 demo-stop = Ctrl-C stops the server.
@@ -893,6 +899,8 @@ error-unknown-return = no return { $id } is known; `inyeon returns list --all` l
 error-return-ambiguous = several orders have a return { $id }; --order says which
 error-unknown-outlet = no system { $name } is connected; `inyeon orders list` lists them
 error-outlet-overlap = { $name } would be told what { $other } is told already; --serves parts orders and payments, or disconnect { $other } first
+http-need-who = whose need is it? The address needs ?user_id=
+http-unknown-need = no such customer or need, or no playbook answers this category. `inyeon playbook list` shows those that hold
 http-may-not-order = this key may not order for customers. `inyeon keys create NAME --orders` makes one that may
 http-closing = the server is ending; try again in a moment
 

@@ -356,6 +356,12 @@ demo-today = 다음 주문은 운영이 가진 것으로 약속합니다: 서울
 demo-promised = { $name } 님이 두 개를 주문합니다. 약속에 필요한 것을 확보하고 약속합니다:
 demo-at-risk = 한 시간 뒤 품질 검사로 서울의 토너가 보류됩니다. 늦기 전에 이행 위험으로 알려지고, 할 수 있는 조치가 함께 보입니다:
 demo-kept = 다른 곳에서 출고되어 도착합니다. 약속: { $status }.
+demo-delegated = { $name } 님 집의 프린터. '알아서 주문'을 고르고 측정값을 공유하며, 자동주문에 동의했습니다: { $item }, 한 번에 { $each } 이하, 한 달에 두 번까지, 하루 전 사전 안내, 언제든 해지.
+demo-noticed = { $date }: 프린터 잔량 { $level }%. 약 { $days }일 뒤({ $low }~{ $high }일)에 떨어집니다. 불편을 느끼기 전에 니즈를 알아차렸습니다.
+demo-notice = 안내({ $channel }): "{ $subject }"
+demo-window = 하루 동안 취소가 없었습니다. 동의 범위를 다시 확인하고, 같은 기록에서 { $price }을(를) 한도에서 차감한 뒤 주문했습니다. 도착 약속일은 { $date }입니다.
+demo-in-hand = 먼저 쓰던 것이 떨어지기 { $days }일 전에 도착했습니다. 새것을 끼우면 다음 예측이 더 정확해집니다. 출력을 못 한 시간: 0. { $name } 님이 할 일: 없음.
+demo-revoked = { $name } 님이 위임을 해지합니다. 이제 아무것도 주문하지 않습니다.
 demo-ends = 이벤트 { $events }건이 들어왔습니다. 서버는 http://{ $address } 에서 돕니다(저장소: { $dir }).
     더 보려면: inyeon --store { $dir } profile show { $id }
 demo-stop = Ctrl-C 로 서버를 멈춥니다.
@@ -893,6 +899,8 @@ error-unknown-return = 반품 { $id }을(를) 모릅니다. `inyeon returns list
 error-return-ambiguous = 반품 { $id }이(가) 여러 주문에 있습니다. --order로 고르세요
 error-unknown-outlet = { $name } 시스템은 연결되어 있지 않습니다. `inyeon orders list`로 확인하세요
 error-outlet-overlap = { $name }에 알릴 것을 이미 { $other }에 알리고 있습니다. --serves로 주문과 결제를 나누거나 { $other }을(를) 먼저 끊으세요
+http-need-who = 누구의 니즈인지 알 수 없습니다. 주소에 ?user_id= 가 있어야 합니다
+http-unknown-need = 해당 고객이나 니즈가 없거나, 이 분류에 답하는 플레이북이 없습니다. `inyeon playbook list` 로 적용 중인 플레이북을 볼 수 있습니다
 http-may-not-order = 이 키로는 고객을 대신해 주문할 수 없습니다. `inyeon keys create NAME --orders` 로 주문할 수 있는 키를 만듭니다
 http-closing = 서버가 끝나는 중입니다. 잠시 뒤 다시 해 보세요
 

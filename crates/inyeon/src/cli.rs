@@ -18,6 +18,7 @@ use crate::import_cmd::{self, Input};
 use crate::messaging::cmd::ChannelsArgs;
 use crate::ops::{EventFilter, Op};
 use crate::ordering::cmd::{OrderArgs, OrdersArgs, ReturnsArgs};
+use crate::playbook::{self, PlaybookArgs};
 use crate::promising::command::{self as promises, PromiseArgs};
 use crate::stock::{self, StockArgs};
 use crate::supply::{self, SupplyArgs};
@@ -69,6 +70,7 @@ pub enum Top {
     Brokers(BrokersArgs),
     Map(MapArgs),
     Plan(plan::cmd::PlanArgs),
+    Playbook(PlaybookArgs),
     Effects(EffectsArgs),
     Status,
     Doctor(maintenance::DoctorArgs),
@@ -539,6 +541,7 @@ fn run(cli: Cli, messages: &Messages) -> Result<ExitCode, Failure> {
             show(&map_check(&map, sample.as_deref(), headers.as_deref())?, render::map_checked);
         }
         Top::Plan(args) => plan::cmd::run(&global, args, messages)?,
+        Top::Playbook(args) => return playbook::run(&global, args, messages),
         Top::Effects(EffectsArgs { what }) => match what {
             EffectsWhat::List { limit } => {
                 show(&open(false)?.run(Op::Effects { limit, skip: 0 })?, render::effects);

@@ -22,8 +22,12 @@ impl Lang {
 
     fn source(self) -> &'static str {
         match self {
-            Lang::En => include_str!("../locales/en.ftl"),
-            Lang::Ko => include_str!("../locales/ko.ftl"),
+            Lang::En => {
+                concat!(include_str!("../locales/en.ftl"), include_str!("../locales/connection.en.ftl"))
+            }
+            Lang::Ko => {
+                concat!(include_str!("../locales/ko.ftl"), include_str!("../locales/connection.ko.ftl"))
+            }
         }
     }
 

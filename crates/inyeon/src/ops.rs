@@ -21,6 +21,7 @@ use crate::import::csv_map::Map;
 use crate::ordering::{self, OrderingOp};
 use crate::plan::gate::{Admitted, Door, Named, admit};
 use crate::plan::{self, Document};
+use crate::playbook::{self, PlaybookOp};
 use crate::promising::{self, op::PromiseOp};
 use crate::stock::{self, StockOp};
 use crate::supply::{self, SupplyOp};
@@ -91,6 +92,7 @@ pub enum Op {
     Risk(RiskOp),
     Supply(SupplyOp),
     Ordering(OrderingOp),
+    Playbook(PlaybookOp),
     BrokerConnect {
         name: String,
         settings: broker::Settings,
@@ -289,6 +291,7 @@ pub fn run(node: &Node, op: Op) -> Result<Value, Failure> {
         Op::Risk(op) => at_risk::run(node, op),
         Op::Supply(op) => supply::run(node, op),
         Op::Ordering(op) => ordering::run(node, op),
+        Op::Playbook(op) => playbook::run_op(node, op),
         Op::BrokerConnect { name, settings } => broker::connect(node, &name, settings),
         Op::BrokerList => broker::list(node),
         Op::BrokerDisconnect { name } => broker::disconnect(node, &name),

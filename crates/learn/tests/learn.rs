@@ -3,6 +3,7 @@
 mod cases {
     mod chance;
     mod demand;
+    mod depletion;
     mod inventory;
     mod scale;
 }

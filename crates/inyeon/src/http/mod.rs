@@ -9,6 +9,7 @@ mod lanes;
 mod live;
 mod messages;
 mod metrics;
+mod needs;
 mod orders;
 mod promises;
 mod webhooks;
@@ -148,6 +149,7 @@ impl App {
         (name = "intake", description = "Segment's HTTP Tracking API"),
         (name = "promises", description = "What can be promised, held and ordered"),
         (name = "orders", description = "Orders in one action, and what is done with orders"),
+        (name = "needs", description = "What customers need, and what answers it"),
         (name = "messages", description = "What was said to customers, and the way out of advertising"),
         (name = "operation", description = "Health, metrics and this document"),
     ),
@@ -189,6 +191,8 @@ fn public() -> (Router<Arc<App>>, OpenApiDocument) {
         .routes(routes!(orders::cancel))
         .routes(routes!(orders::change))
         .routes(routes!(orders::give_back))
+        .routes(routes!(needs::state))
+        .routes(routes!(needs::order))
         .routes(routes!(messages::inbox))
         .routes(routes!(messages::ask_to_unsubscribe, messages::unsubscribe))
         .routes(routes!(document_page));

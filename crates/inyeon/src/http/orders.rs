@@ -204,7 +204,7 @@ pub(super) async fn give_back(
 
 /// Reads a body, after who sent it; no body is an empty object.
 #[expect(clippy::result_large_err, reason = "the error is the answer")]
-fn read<T: DeserializeOwned>(app: &App, headers: &HeaderMap, body: &Bytes) -> Result<T, Response> {
+pub(super) fn read<T: DeserializeOwned>(app: &App, headers: &HeaderMap, body: &Bytes) -> Result<T, Response> {
     may_order(app, headers)?;
     let body: &[u8] = if body.trim_ascii().is_empty() { b"{}" } else { body };
     serde_json::from_slice(body).map_err(|error| {

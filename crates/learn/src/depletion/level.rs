@@ -4,24 +4,28 @@ use serde::{Deserialize, Serialize};
 
 use super::forecast::{self, Forecast};
 use super::prior::KINDS;
-use super::special::{gamma_above, ln_gamma};
-use super::view::{Told, View};
-use super::{DepletionError, Kind, Prior, checked, limited};
-use crate::distribution::normal;
+use super::special::{beta_below, gamma_above, ln_gamma};
+use super::view::{Told, View, log_normal};
+use super::{DepletionError, Kind, Pace, Prior, checked, limited};
 
 /// How likely a reading is of another content, and how likely it is of nothing at all.
 const REPLACED: f64 = 0.02;
-const MISREAD: f64 = 0.003;
+const MISREAD: f64 = 1e-12;
 /// How well full is known, as a share of it.
 const FILLED: f64 = 0.02;
 /// Levels are told in steps if they all are multiples of at least this share of full.
 const FINEST: f64 = 1e-3;
 /// The coarsest step that is believed before two different levels prove it, as a share of full.
 const COARSEST: f64 = 0.25;
-/// Rounding shows as such, and is not blurred, while the noise is below this share of a step.
-const BLURRED: f64 = 0.3;
+/// Rounding does not show, being blurred by noise, where this share of readings rises: of a level that hardly moves,
+/// σ / (√π · step) of the readings round to a higher step than the one before, σ being the noise.
+const BLURRED: f64 = 0.12;
+/// What the share of rises keeps at each reading.
+const RISES_KEPT: f64 = 0.95;
+/// Where less is left than this many standard deviations of a reading, it tells nothing of use.
+const NEAR_EMPTY: f64 = 1.5;
 /// What a kind's probability keeps at each reading, so that a device may change its kind.
-const KEPT: f64 = 0.995;
+const KEPT: f64 = 0.997;
 /// How much less likely than the likeliest a kind can become (a logarithm), so that it may come back.
 const LEAST: f64 = 14.0;
 /// How many times its usual spacing a device may say nothing, and how much its past counts in that spacing.
@@ -65,6 +69,8 @@ pub struct Level {
     heard: Option<f64>,
     /// Days between readings.
     spacing: Option<f64>,
+    /// The share of readings that are a little higher than the one before.
+    rises: f64,
     /// The greatest level of which all readings are multiples; 0 if there is none.
     step: f64,
 }
@@ -73,8 +79,8 @@ impl Level {
     pub fn new(prior: &Prior) -> Self {
         let view = |kind: &Kind| View {
             weight: kind.share.max(1e-9).ln(),
-            rate: prior.rate.median.ln(),
-            rate_var: prior.rate.sigma * prior.rate.sigma,
+            rate: prior.rate.typical,
+            shape: prior.rate.shape,
             level: prior.full,
             slope: 0.0,
             level_var: prior.full * prior.full,
@@ -86,6 +92,7 @@ impl Level {
             odd: None,
             heard: None,
             spacing: None,
+            rises: 0.0,
             step: prior.full,
         }
     }
@@ -111,11 +118,18 @@ impl Level {
             self.anchor(prior, now);
             return Ok(Seen::Usual);
         };
-        if self.last.is_some_and(|last| last.level == level) {
+        let rises = f64::from(self.last.is_some_and(|last| level > last.level));
+        let same = self.last.is_some_and(|last| last.level == level);
+        if same && self.rises < BLURRED {
+            self.rises *= RISES_KEPT;
             (self.last, self.odd) = (Some(now), None);
             return Ok(Seen::Usual);
         }
-        Ok(self.explain(prior, known, now))
+        let seen = self.explain(prior, known, now);
+        if seen == Seen::Usual {
+            self.rises = RISES_KEPT * self.rises + (1.0 - RISES_KEPT) * rises;
+        }
+        Ok(seen)
     }
 
     /// It was refilled or exchanged for a full one at that day, which is known from elsewhere. A day before the last
@@ -167,14 +181,14 @@ impl Level {
         };
         let mean =
             |of: &dyn Fn(&View) -> f64| views.iter().map(|(h, p)| p * of(&current.views[*h])).sum::<f64>();
-        let (rate, level) = (mean(&|view| view.rate).exp(), mean(&|view| view.level));
+        let (rate, level) = (mean(&|view| view.rate), mean(&|view| view.level));
         let about = ((level - empty_at).max(0.01 * prior.full) / rate - since).max(0.1 * prior.full / rate);
         let days = forecast::days(about, within)?;
         let below = |rate: f64| -> f64 {
             let part = |(h, p): &(usize, f64)| {
                 let view = &current.views[*h];
-                let var = (view.rate_var + prior.kinds[*h].drift * since).min(most(prior).max(view.rate_var));
-                p * normal::cdf((rate.ln() - view.rate) / var.sqrt())
+                let shape = view.shape_after(prior.kinds[*h].drift * since, prior.rate.shape);
+                p * gamma_above(shape, shape * view.rate / rate, ln_gamma(shape))
             };
             views.iter().map(part).sum()
         };
@@ -198,6 +212,11 @@ impl Level {
         let mut shares = [0.0; KINDS];
         self.likely().into_iter().for_each(|(h, p)| shares[h] = p);
         shares
+    }
+
+    /// What is known of the rate if its use is of one kind.
+    pub(super) fn pace(&self, kind: usize) -> Pace {
+        Pace { typical: self.views[kind].rate, shape: self.views[kind].shape }
     }
 
     /// A mean over the kinds.
@@ -226,7 +245,7 @@ impl Level {
     fn rest(&mut self, prior: &Prior, day: f64) {
         let Some(known) = self.day else { return };
         for (view, kind) in self.views.iter_mut().zip(&prior.kinds) {
-            view.wander(kind.drift * (day - known), most(prior));
+            view.wander(kind.drift * (day - known), prior.rate.shape);
         }
     }
 
@@ -243,7 +262,7 @@ impl Level {
     fn explain(&mut self, prior: &Prior, known: f64, now: Reading) -> Seen {
         let full = prior.full;
         let before = self.last.unwrap_or(Reading { day: known, level: full });
-        let rate = self.mean(|_, view| view.usual_rate());
+        let rate = self.mean(|_, view| view.rate);
         let var = self.mean(|h, _| plain(&prior.kinds[h], self.step(prior), now.level).var);
         let mut used = self.clone();
         let usual = (1.0 - REPLACED - MISREAD).ln() + used.count(prior, known, now, before);
@@ -266,10 +285,16 @@ impl Level {
         if let Some(odd) = self.odd
             && confirmed == best
         {
-            self.rest(prior, odd.day);
-            self.anchor(prior, odd);
+            // What has fallen was used, however unlikely that had seemed.
+            let fell = odd.level < before.level;
+            if fell {
+                self.count(prior, known, odd, before);
+            } else {
+                self.rest(prior, odd.day);
+                self.anchor(prior, odd);
+            }
             self.count(prior, odd.day, now, odd);
-            return Seen::Replaced;
+            return if fell { Seen::Usual } else { Seen::Replaced };
         }
         if replaced == best {
             self.rest(prior, now.day);
@@ -283,26 +308,27 @@ impl Level {
     /// Use until a reading, from the day for which the views hold. Returns the logarithm of the reading's density.
     fn count(&mut self, prior: &Prior, known: f64, now: Reading, before: Reading) -> f64 {
         let (days, gap, step) = (now.day - known, now.day - before.day, self.step(prior));
+        let blurred = self.rises >= BLURRED;
         let change = now.level - before.level;
         let sd = self.mean(|h, _| plain(&prior.kinds[h], step, now.level).var).sqrt();
-        let rest = self.mean(|_, view| view.level - view.usual_rate() * days);
-        let near_empty = now.level < 2.0 * sd && rest < 2.0 * sd;
+        let was_empty = self.mean(|_, view| view.level) < NEAR_EMPTY * sd;
+        let is_empty = now.level < NEAR_EMPTY * sd;
         let best = self.views.iter().map(|view| view.weight).fold(f64::NEG_INFINITY, f64::max);
         let before_all: f64 = self.views.iter().map(|view| (view.weight - best).exp()).sum();
         for (view, kind) in self.views.iter_mut().zip(&prior.kinds) {
-            if near_empty {
-                view.update_level(kind, most(prior), days, plain(kind, step, now.level));
-                continue;
-            }
-            let told = |rate: f64| told(kind, step, now.level, change, rate * gap);
-            let evidence = view.update(kind, most(prior), days, told);
-            view.weight += evidence;
+            let told = |rate: f64| match blurred {
+                true => plain(kind, step, now.level),
+                false => told(kind, step, now.level, change, rate * gap),
+            };
+            // That it is empty says that at least as much was used as there was, and not how much would have been.
+            let enough = is_empty && view.level - view.rate * days <= now.level;
+            view.weight += match was_empty || enough {
+                true => view.update_level(kind, prior.rate.shape, days, plain(kind, step, now.level)),
+                false => view.update(kind, prior.rate.shape, days, told),
+            };
         }
         let after: f64 = self.views.iter().map(|view| (view.weight - best).exp()).sum();
-        let evidence = match near_empty {
-            true => log_normal(now.level - rest.max(0.0), 2.0 * sd * sd),
-            false => (after / before_all).ln(),
-        };
+        let evidence = (after / before_all).ln();
         let best = self.views.iter().map(|view| view.weight).fold(f64::NEG_INFINITY, f64::max);
         for (view, kind) in self.views.iter_mut().zip(&prior.kinds) {
             let kept = KEPT * (view.weight - best) + (1.0 - KEPT) * kind.share.max(1e-9).ln();
@@ -313,15 +339,6 @@ impl Level {
     }
 }
 
-/// The variance that a rate may wander to: that of the population.
-fn most(prior: &Prior) -> f64 {
-    prior.rate.sigma * prior.rate.sigma
-}
-
-fn log_normal(miss: f64, var: f64) -> f64 {
-    -0.5 * (miss * miss / var + (std::f64::consts::TAU * var).ln())
-}
-
 /// A reading by itself: the level, with the variance of noise and of rounding.
 fn plain(kind: &Kind, step: f64, level: f64) -> Told {
     Told { level, var: kind.noise * kind.noise + step * step / 12.0 }
@@ -330,7 +347,7 @@ fn plain(kind: &Kind, step: f64, level: f64) -> Told {
 /// A reading that changed by `change`, at a rate by which `used` was used since the reading before. Where rounding
 /// shows, a change tells that the level has just passed the border between two steps.
 fn told(kind: &Kind, step: f64, level: f64, change: f64, used: f64) -> Told {
-    if kind.noise > BLURRED * step || change == 0.0 {
+    if change == 0.0 {
         return plain(kind, step, level);
     }
     let span = used.min(step);
@@ -354,31 +371,25 @@ fn common_step(step: f64, level: f64, finest: f64) -> f64 {
 }
 
 /// The probability that use from this view's day on reaches what is left in `days`.
+///
+/// Use in t days is burst · rate · G with G of shape t / burst, and the rate is known as shape · rate / G′ with G′ of
+/// that shape: their ratio is a beta prime variable, so that the rate's uncertainty is integrated exactly.
 fn within(view: &View, kind: &Kind, prior: &Prior, days: f64, empty_at: f64) -> f64 {
     // The mean of a rate that wanders for a time varies by a third of what the rate itself does in the end.
-    let var = (view.rate_var + kind.drift * days / 3.0).min(most(prior).max(view.rate_var));
-    let sd = var.sqrt();
-    let shape = days / kind.burst;
-    let ln_gamma = ln_gamma(shape.max(f64::MIN_POSITIVE));
-    // Both normals by the trapezoidal rule, which for them is nearly exact; finer where the rate is hardly known.
-    let half = (sd / 0.08).clamp(4.0, 16.0).round();
-    let (mut sum, mut all) = (0.0, 0.0);
-    let steps = half as i32;
-    for i in -steps..=steps {
-        let z = 3.0 * f64::from(i) / half;
-        let density = (-0.5 * z * z).exp();
-        let rate = view.rate + sd * z;
-        // What the level told of the rate it told of the rate until now.
-        let level = view.level + view.slope * (view.rate_var / sd) * z;
-        let spread =
-            (view.level_var + view.slope * view.slope * view.rate_var * (1.0 - view.rate_var / var)).sqrt();
-        let scale = kind.burst * rate.exp();
-        for (off, part) in [(-2.4, 0.026_9), (-1.2, 0.233_3), (0.0, 0.479_6), (1.2, 0.233_3), (2.4, 0.026_9)]
-        {
-            let left = level + off * spread - empty_at;
-            sum += density * part * gamma_above(shape, left / scale, ln_gamma);
-        }
-        all += density;
+    let shape = view.shape_after(kind.drift * days / 3.0, prior.rate.shape);
+    // What the level's mean depends on the rate for is told as days of use at it that are still to come.
+    let back = -view.slope;
+    let used_shape = (days + back) / kind.burst;
+    let scale = kind.burst * shape * view.rate;
+    let mut sum = 0.0;
+    for (off, part) in [(-2.4, 0.026_9), (-1.2, 0.233_3), (0.0, 0.479_6), (1.2, 0.233_3), (2.4, 0.026_9)] {
+        let left = view.level + back * view.rate + off * view.level_var.sqrt() - empty_at;
+        sum += part
+            * match () {
+                () if left <= 0.0 => 1.0,
+                () if used_shape <= 0.0 => 0.0,
+                () => beta_below(shape, used_shape, scale / (scale + left), left / (scale + left)),
+            };
     }
-    sum / all
+    sum
 }

@@ -1,14 +1,18 @@
 //! When something that a customer uses up runs empty.
 
+mod fit;
 mod forecast;
 mod level;
 mod prior;
+mod purchases;
 mod special;
 mod view;
 
+pub use fit::History;
 pub use forecast::Forecast;
 pub use level::{Level, Seen};
-pub use prior::{Habit, Kind, LogNormal, PRIOR_VERSION, Prior};
+pub use prior::{Habit, Kind, PRIOR_VERSION, Pace, Prior};
+pub use purchases::Purchases;
 
 /// Days further than this from the origin are taken for a mistake.
 const FURTHEST: f64 = 1e9;
@@ -19,6 +23,10 @@ pub enum DepletionError {
     NotFinite { what: &'static str, value: f64 },
     #[error("{level} is no level where a full one is {full}")]
     NotALevel { level: f64, full: f64 },
+    #[error("{0} units are no purchase")]
+    NoUnits(f64),
+    #[error("no history has more than two readings or more than one purchase: nothing can be learnt")]
+    NothingToLearn,
     #[error("nothing was seen of it yet")]
     NothingSeen,
     #[error("the day of the forecast lies before the last that was seen")]

@@ -9,12 +9,13 @@ pub const PRIOR_VERSION: u32 = 1;
 /// How many kinds of device there are.
 pub(super) const KINDS: usize = BURSTS.len() * NOISES.len() * DRIFTS.len();
 /// How many kinds of buyer there are.
-pub(super) const HABITS: usize = SHAPES.len();
+pub(super) const HABITS: usize = SHAPES.len() * HABIT_DRIFTS.len();
 
-const BURSTS: [f64; 4] = [0.05, 0.7, 4.0, 20.0];
-const NOISES: [f64; 3] = [0.004, 0.015, 0.04];
-const DRIFTS: [f64; 2] = [2e-4, 4e-3];
+const BURSTS: [f64; 4] = [0.3, 1.5, 6.0, 15.0];
+const NOISES: [f64; 4] = [0.004, 0.01, 0.022, 0.05];
+const DRIFTS: [f64; 2] = [1e-4, 4e-3];
 const SHAPES: [f64; 6] = [0.7, 1.5, 3.0, 8.0, 25.0, 80.0];
+const HABIT_DRIFTS: [f64; 2] = [1e-4, 2e-3];
 
 /// The population that a customer is one of: how fast what they have is used up, how evenly, and how well their
 /// devices read it. Levels are in one unit throughout (shares of a full one, unless `full` says otherwise), times in
@@ -26,21 +27,22 @@ pub struct Prior {
     /// The level of a new one: 1 where levels are shares.
     pub full: f64,
     /// Level used per day.
-    pub rate: LogNormal,
+    pub rate: Pace,
     /// Kinds of use and of reading, with their shares of the population.
     pub kinds: [Kind; KINDS],
     /// Days for which one bought unit lasts.
-    pub unit_days: LogNormal,
+    pub unit_days: Pace,
     /// Kinds of regularity in buying, with their shares of the population.
     pub habits: [Habit; HABITS],
 }
 
-/// A positive quantity whose logarithm is normal.
+/// How a positive quantity varies in a population: its reciprocal is a gamma variable.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
-pub struct LogNormal {
-    pub median: f64,
-    /// Standard deviation of the natural logarithm.
-    pub sigma: f64,
+pub struct Pace {
+    /// The harmonic mean; in the middle of the logarithms.
+    pub typical: f64,
+    /// The shape of the gamma variable: the logarithm's standard deviation is about 1 / √`shape`.
+    pub shape: f64,
 }
 
 /// A kind of use and of reading.
@@ -63,6 +65,8 @@ pub struct Habit {
     /// The time that u units last is a gamma variable of shape u · `shape`: its coefficient of variation is
     /// 1 / √(u · `shape`).
     pub shape: f64,
+    /// Variance by which the logarithm of the days of a unit wanders in a day.
+    pub drift: f64,
     /// Its share of the population; the shares add up to 1.
     pub share: f64,
 }
@@ -77,13 +81,18 @@ impl Default for Prior {
             drift: DRIFTS[i / BURSTS.len() / NOISES.len()],
             share: 1.0 / KINDS as f64,
         });
+        let habits = std::array::from_fn(|i| Habit {
+            shape: SHAPES[i % SHAPES.len()],
+            drift: HABIT_DRIFTS[i / SHAPES.len()],
+            share: 1.0 / HABITS as f64,
+        });
         Prior {
             version: PRIOR_VERSION,
             full: 1.0,
-            rate: LogNormal { median: 0.01, sigma: 1.25 },
+            rate: Pace { typical: 0.01, shape: 1.0 },
             kinds,
-            unit_days: LogNormal { median: 40.0, sigma: 1.0 },
-            habits: SHAPES.map(|shape| Habit { shape, share: 1.0 / HABITS as f64 }),
+            unit_days: Pace { typical: 30.0, shape: 1.0 },
+            habits,
         }
     }
 }
@@ -93,9 +102,9 @@ impl Default for Prior {
 struct Stored {
     version: u32,
     full: f64,
-    rate: LogNormal,
+    rate: Pace,
     kinds: [Kind; KINDS],
-    unit_days: LogNormal,
+    unit_days: Pace,
     habits: [Habit; HABITS],
 }
 
@@ -129,8 +138,8 @@ impl Prior {
         };
         positive("level of a full one", self.full)?;
         for (what, given) in [("rate", self.rate), ("days of a unit", self.unit_days)] {
-            positive(what, given.median)?;
-            limited(given.sigma, 0.01, 10.0).ok_or(DepletionError::Prior { what, value: given.sigma })?;
+            positive(what, given.typical)?;
+            limited(given.shape, 0.01, 1e4).ok_or(DepletionError::Prior { what, value: given.shape })?;
         }
         let mut sum = 0.0;
         for kind in &self.kinds {
@@ -143,6 +152,7 @@ impl Prior {
         let mut sum = 0.0;
         for habit in &self.habits {
             positive("shape of a habit", habit.shape)?;
+            positive("drift of a habit", habit.drift)?;
             sum += share(habit.share)?;
         }
         adds_up(sum)

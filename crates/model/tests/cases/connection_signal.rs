@@ -1,6 +1,7 @@
 //! `ConnectionSignal::parse` on docs/connection.md: every name, every property, every refusal, and what nobody should
 //! send.
 
+use model::connection::Strategy;
 use model::connection::*;
 use model::*;
 use proptest::prelude::*;

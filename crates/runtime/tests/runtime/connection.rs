@@ -230,6 +230,21 @@ impl Shop {
         }
     }
 
+    /// The same, passed on by somebody else.
+    fn passes_on(&self, at: i64, device: &str, percent: f64) {
+        let at = START.plus_micros(at);
+        let properties = json!({ "device_id": device, "slot": "black", "level": percent });
+        let reading = Event {
+            anonymous_id: Some("gateway".into()),
+            properties: Some(properties.to_string().into()),
+            ..event(EventKind::Track, "slot.level_reported", at)
+        };
+        send(&self.node, &self.home.clock, at, &[reading]);
+        for _ in 0..3 {
+            self.node.drain().unwrap();
+        }
+    }
+
     /// Two per cent a day from full on, until so many days have passed.
     fn print(&self, device: &str, days: std::ops::Range<i64>) {
         for day in days {
@@ -653,4 +668,12 @@ fn what_needs_cost_and_what_was_ordered_by_itself_stands_in_the_views() {
     assert_eq!(reader.decision(&decisions[0].decision_id).unwrap().as_ref(), Some(&decisions[0]));
     assert_eq!(reader.auto_orders(None, 10).unwrap()[0].order_id.as_deref(), Some(order_id.as_str()));
     assert_eq!(reader.needs(None, 10).unwrap()[0].order_id.as_deref(), Some(order_id.as_str()));
+}
+
+#[test]
+fn a_reading_counts_for_whose_device_it_is_whoever_passes_it_on() {
+    let shop = Shop::open();
+    shop.prefer(Strategy::Automate, 2);
+    shop.passes_on(DAY, "p1", 60.0);
+    assert_eq!(shop.connection().devices["p1"].slots["black"].last.map(|(_, level)| level), Some(0.6));
 }

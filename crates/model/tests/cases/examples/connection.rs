@@ -1,5 +1,6 @@
 //! Examples of the tie between a customer and the company.
 
+use model::connection::Need;
 use model::connection::*;
 use model::*;
 
