@@ -25,7 +25,7 @@ impl Fold {
     /// for the caps, which this message counts towards already.
     pub fn still_said(&mut self, owner: EntityId, key: &str, now: Time) -> Result<StillSaid, FoldError> {
         let effects_on = self.effects_on()?;
-        let reference = self.reference().clone();
+        let company = self.reference().promising.time_zone.clone();
         let Some(customer) = self.entity(owner)?.customer() else { return Ok(StillSaid::Over) };
         let started = customer.effects.get(key).filter(|record| record.state == EffectState::Started);
         let Some(record) = started.filter(|_| customer.erased_at.is_none()) else {
@@ -41,15 +41,15 @@ impl Fold {
         if message.class != MessageClass::Advertising {
             return Ok(StillSaid::Now);
         }
-        let consents = |to| customer.connection.consents_to(to);
-        if !consents(Consent::ADVERTISING) {
+        if !customer.connection.consents_to(Consent::ADVERTISING) {
             return Ok(StillSaid::Never("no_consent"));
         }
-        let playbook = reference.playbooks.of_category(&message.category);
+        let by_night = customer.connection.consents_to(Consent::NIGHT_ADVERTISING);
+        let zone = customer.time_zone(&company);
+        let playbook = self.reference().playbooks.of_category(&message.category);
         let quiet = playbook.and_then(|(_, playbook)| playbook.guard_rails.quiet_hours.as_ref());
-        let zone = customer.time_zone(&reference.promising.time_zone);
         let from = quiet.map_or(now, |hours| quiet_until(hours, now, &zone));
-        Ok(match from > now && !consents(Consent::NIGHT_ADVERTISING) {
+        Ok(match from > now && !by_night {
             true => StillSaid::NotBefore(from),
             false => StillSaid::Now,
         })
