@@ -31,6 +31,8 @@ mod identity;
 mod jsonl;
 #[path = "server/kill.rs"]
 mod kill;
+#[path = "server/messages.rs"]
+mod messages;
 #[path = "server/mosquitto.rs"]
 mod mosquitto;
 #[path = "server/openapi.rs"]
@@ -47,6 +49,9 @@ mod plan;
 mod promises;
 #[path = "server/race.rs"]
 mod race;
+#[allow(dead_code, reason = "the channels' own tests use the rest of it")]
+#[path = "../../channels/tests/smtp/server.rs"]
+mod smtp;
 #[path = "server/support.rs"]
 mod support;
 #[path = "server/sync.rs"]
