@@ -6,8 +6,8 @@ use learn::Quantiles;
 use model::{Currency, Money};
 use world::depot::{Depot, KnownLane, TIME_ZONE};
 
-use super::counter::{failed, other};
 use crate::error::Failure;
+use crate::in_memory::{failed, other};
 
 /// The probability with which promises are to be kept.
 pub(super) const SERVICE_TARGET: f64 = 0.95;

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 pub const TONER: &str = "toner";
+pub const OFFICE_TONER: &str = "office_toner";
 pub const MILK: &str = "milk";
 /// The consumable of every printer here: they print in black.
 pub const BLACK: &str = "black";

@@ -28,7 +28,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 pub use self::assumptions::{Assumed, Assumptions};
-pub use self::goods::{BLACK, CURRENCY, DAWN, DAWN_VAN, MILK, PLACE, REGION, STANDARD, TONER, WARES, Ware};
+pub use self::goods::{
+    BLACK, CURRENCY, DAWN, DAWN_VAN, MILK, OFFICE_TONER, PLACE, REGION, STANDARD, TONER, WARES, Ware,
+};
 pub use self::people::{Character, KnownAccount, KnownDevice};
 pub use self::reacting::{Heard, Offer, OfferedItem, Order, OrderedBy};
 pub use self::score::{Effort, Got, Sheet};

@@ -255,6 +255,9 @@ fn printer(
     let usual = goods::usual(model, dice.chance(0.7));
     let mut device = device(account, id, model, Kind::Printer { pages }, usual, dice);
     (device.subject, device.site) = (subject, site);
+    if device.site.is_some() {
+        device.category = goods::OFFICE_TONER;
+    }
     device.tells_replaced = dice.chance(assumed.tells_replaced);
     // The first one was in use before anybody looked.
     device.full = f64::from(WARES[usual].holds) * (assumed.yield_spread * dice.normal()).exp();

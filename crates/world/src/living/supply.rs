@@ -230,7 +230,7 @@ impl Living {
         let named = order.device_id.as_ref().and_then(|id| self.devices.iter().position(|d| d.id == *id));
         let of_account = |device: &usize| {
             let device = &self.devices[*device];
-            device.account == account && device.category == WARES[ware].category
+            device.account == account && (device.category == MILK) == (WARES[ware].category == MILK)
         };
         let likely =
             || (0..self.devices.len()).filter(of_account).min_by_key(|device| self.fit(*device, ware));
@@ -238,7 +238,7 @@ impl Living {
         let of_device = &mut self.devices[device];
         let needless = !of_device.under_way.is_empty() || of_device.spares.iter().any(|spare| spare.ours);
         of_device.sheet.orders += 1;
-        of_device.sheet.duplicates += u32::from(needless && of_device.category == TONER);
+        of_device.sheet.duplicates += u32::from(needless && of_device.category != MILK);
         of_device.under_way.push(order.order_id.clone());
         of_device.announced = None;
         if of_device.busy == Busy::App {
