@@ -23,6 +23,7 @@ use crate::plan::gate::{Admitted, Door, Named, admit};
 use crate::plan::{self, Document};
 use crate::playbook::{self, PlaybookOp};
 use crate::promising::{self, op::PromiseOp};
+use crate::staff::{self, StaffOp};
 use crate::stock::{self, StockOp};
 use crate::supply::{self, SupplyOp};
 use crate::told::outcome_json;
@@ -93,6 +94,7 @@ pub enum Op {
     Supply(SupplyOp),
     Ordering(OrderingOp),
     Playbook(PlaybookOp),
+    Staff(StaffOp),
     BrokerConnect {
         name: String,
         settings: broker::Settings,
@@ -292,6 +294,7 @@ pub fn run(node: &Node, op: Op) -> Result<Value, Failure> {
         Op::Supply(op) => supply::run(node, op),
         Op::Ordering(op) => ordering::run(node, op),
         Op::Playbook(op) => playbook::run_op(node, op),
+        Op::Staff(op) => staff::run(node, op),
         Op::BrokerConnect { name, settings } => broker::connect(node, &name, settings),
         Op::BrokerList => broker::list(node),
         Op::BrokerDisconnect { name } => broker::disconnect(node, &name),
