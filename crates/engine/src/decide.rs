@@ -532,6 +532,8 @@ impl Decision<'_> {
             | Command::PublishIdentityRules { .. }
             | Command::PlanCampaign(_)
             | Command::EndCampaign { .. }
+            | Command::SetStaff(_)
+            | Command::RemoveStaff { .. }
             | Command::NoteDeadLetterReplayed { .. } => {
                 self.ignore("a command for the workspace".to_owned());
             }
@@ -712,6 +714,11 @@ fn decide_workspace(workspace: &Workspace, command: &Command, now: Time) -> Vec<
                 Fact::CampaignEnded { campaign: campaign.clone(), at: now }
             }
             _ => return vec![Outcome::Ignored { reason: format!("no campaign {campaign} is planned") }],
+        },
+        Command::SetStaff(account) => Fact::StaffSet { account: account.clone(), at: now },
+        Command::RemoveStaff { name } => match workspace.staff.get(name) {
+            Some(_) => Fact::StaffRemoved { name: name.clone(), at: now },
+            None => return vec![Outcome::Ignored { reason: format!("nobody called {name} may sign in") }],
         },
         Command::Erase
         | Command::Quote(_)

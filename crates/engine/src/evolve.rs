@@ -17,7 +17,9 @@ use crate::customer::{
 };
 use crate::identity::Identifiers;
 use crate::supply::{Short, State, evolve_supply};
-use crate::workspace::{Broker, Import, Outlet, PlannedCampaign, Published, Source, Webhook, Workspace};
+use crate::workspace::{
+    Broker, Import, Outlet, PlannedCampaign, Published, Source, Staff, Webhook, Workspace,
+};
 
 /// An input as it reaches the profile that it was resolved to.
 pub struct Observed<'a> {
@@ -343,6 +345,8 @@ fn apply_fact(customer: &mut Customer, fact: &Fact, timeline: TimelineId) {
         | Fact::ImportFinished { .. }
         | Fact::CampaignPlanned { .. }
         | Fact::CampaignEnded { .. }
+        | Fact::StaffSet { .. }
+        | Fact::StaffRemoved { .. }
         | Fact::DeadLetterReplayed { .. } => {}
     }
 }
@@ -542,6 +546,15 @@ fn evolve_workspace(workspace: &mut Workspace, fact: &Fact) {
             }
         }
         Fact::EffectsSwitched { on, .. } => workspace.effects_on = *on,
+        Fact::StaffSet { account, at } => {
+            let known = workspace.staff.get(&account.name);
+            let added_at = known.map_or(*at, |known| known.added_at);
+            let staff = Staff { account: account.clone(), added_at, changed_at: *at };
+            workspace.staff.insert(account.name.clone(), staff);
+        }
+        Fact::StaffRemoved { name, .. } => {
+            workspace.staff.remove(name);
+        }
         Fact::ImportStarted { timeline, name, at } => {
             workspace.imports.entry(name.clone()).and_modify(|import| import.finished_at = None).or_insert(
                 Import {

@@ -25,7 +25,7 @@ pub use decide::{Considered, Context, Stimulus, decide};
 pub use evolve::{Change, Observed, evolve, tie_breaker};
 pub use payment::Payment;
 pub use reference::{Reference, ReferenceError};
-pub use workspace::{Broker, Import, Outlet, PlannedCampaign, Published, Source, Webhook, Workspace};
+pub use workspace::{Broker, Import, Outlet, PlannedCampaign, Published, Source, Staff, Webhook, Workspace};
 
 use std::collections::BTreeMap;
 
@@ -34,7 +34,7 @@ use serde::{Deserialize, Serialize};
 
 /// The format of a snapshot of [`Entity`]. Bumped with any change of the state's types; snapshots are caches, so
 /// another number is dropped and folded again.
-pub const SNAPSHOT_FORMAT: u32 = 5;
+pub const SNAPSHOT_FORMAT: u32 = 6;
 
 /// The state of one consistency root. Nothing in it points outside it but ids.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]

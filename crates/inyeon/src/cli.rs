@@ -22,6 +22,7 @@ use crate::ops::{EventFilter, Op};
 use crate::ordering::cmd::{OrderArgs, OrdersArgs, ReturnsArgs};
 use crate::playbook::{self, PlaybookArgs};
 use crate::promising::command::{self as promises, PromiseArgs};
+use crate::staff::{CustomerArgs, StaffArgs};
 use crate::stock::{self, StockArgs};
 use crate::supply::{self, SupplyArgs};
 use crate::webhook;
@@ -79,6 +80,8 @@ pub enum Top {
     Mandate(MandateArgs),
     Decision(DecisionArgs),
     Effects(EffectsArgs),
+    Staff(StaffArgs),
+    Customer(CustomerArgs),
     Status,
     Doctor(maintenance::DoctorArgs),
     Backup(maintenance::BackupArgs),
@@ -542,6 +545,14 @@ fn run(cli: Cli, messages: &Messages) -> Result<ExitCode, Failure> {
         Top::Channels(args) => {
             let (op, render) = args.asked()?;
             show(&open(false)?.run(Op::Ordering(op))?, render);
+        }
+        Top::Staff(args) => {
+            let (op, render) = args.asked(messages)?;
+            show(&open(true)?.run(Op::Staff(op))?, render);
+        }
+        Top::Customer(args) => {
+            let (op, render) = args.asked(&global.store);
+            show(&open(false)?.run(Op::Staff(op))?, render);
         }
         Top::Brokers(args) => brokers::run(&global, args, messages)?,
         Top::Map(MapArgs { what: MapWhat::Check { map, sample, headers } }) => {

@@ -20,13 +20,21 @@ impl Lang {
         }
     }
 
+    /// What its readers call it.
+    pub fn own_name(self) -> &'static str {
+        match self {
+            Lang::En => "English",
+            Lang::Ko => "한국어",
+        }
+    }
+
     fn source(self) -> &'static str {
         match self {
             Lang::En => {
-                concat!(include_str!("../locales/en.ftl"), include_str!("../locales/connection.en.ftl"))
+                concat!(include_str!("../locales/en.ftl"), include_str!("../locales/connection.en.ftl"), "\n", include_str!("../locales/pages.en.ftl"))
             }
             Lang::Ko => {
-                concat!(include_str!("../locales/ko.ftl"), include_str!("../locales/connection.ko.ftl"))
+                concat!(include_str!("../locales/ko.ftl"), include_str!("../locales/connection.ko.ftl"), "\n", include_str!("../locales/pages.ko.ftl"))
             }
         }
     }

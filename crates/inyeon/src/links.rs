@@ -22,6 +22,8 @@ pub struct Links {
     key: hmac::Key,
     /// Without a slash at its end.
     base: String,
+    /// The path of it: empty where customers reach the server at a host's root.
+    prefix: String,
 }
 
 /// What a link says.
@@ -98,7 +100,25 @@ pub fn public_url(text: &str) -> Result<String, Failure> {
 impl Links {
     /// By a store's key for links ([`store::Keys::links`]); `base` is where customers reach the server.
     pub fn new(key: &[u8; 32], base: &str) -> Self {
-        Links { key: hmac::Key::new(hmac::HMAC_SHA256, key), base: base.trim_end_matches('/').to_owned() }
+        let base = base.trim_end_matches('/');
+        let after_scheme = base.split_once("://").map_or("", |(_, rest)| rest);
+        let prefix = after_scheme.find('/').map_or("", |at| &after_scheme[at..]);
+        Links {
+            key: hmac::Key::new(hmac::HMAC_SHA256, key),
+            prefix: prefix.to_owned(),
+            base: base.to_owned(),
+        }
+    }
+
+    /// What stands before every path of ours in the addresses that customers use: `/inyeon` of
+    /// `https://shop.example/inyeon`, and mostly nothing.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// Whether customers reach the server by an encrypted connection.
+    pub fn is_secure(&self) -> bool {
+        self.base.starts_with("https://")
     }
 
     /// The address of a link: `BASE/u/TOKEN` where it ends advertising, `BASE/c/TOKEN` where it leads to a page.
@@ -227,6 +247,17 @@ mod tests {
             let tag = BASE64_URL_SAFE_NO_PAD.encode(hmac::sign(&links().key, payload.as_bytes()));
             assert_eq!(links().read(&format!("{payload}.{tag}"), NOW), Err(LinkError::Malformed));
         }
+    }
+
+    #[test]
+    fn a_path_before_ours_is_kept() {
+        let check = |base: &str, prefix: &str, secure: bool| {
+            let links = Links::new(&[7; 32], base);
+            assert_eq!((links.prefix(), links.is_secure()), (prefix, secure), "{base}");
+        };
+        check("https://shop.example/inyeon/", "/inyeon", true);
+        check("https://shop.example", "", true);
+        check("http://127.0.0.1:7700", "", false);
     }
 
     #[test]

@@ -25,6 +25,7 @@ use crate::plan::gate::{Admitted, Door, Named, admit};
 use crate::plan::{self, Document};
 use crate::playbook::{self, PlaybookOp};
 use crate::promising::{self, op::PromiseOp};
+use crate::staff::{self, StaffOp};
 use crate::stock::{self, StockOp};
 use crate::supply::{self, SupplyOp};
 use crate::told::outcome_json;
@@ -97,6 +98,7 @@ pub enum Op {
     Playbook(PlaybookOp),
     Decision(DecisionOp),
     Connection(ConnectionOp),
+    Staff(StaffOp),
     BrokerConnect {
         name: String,
         settings: broker::Settings,
@@ -298,6 +300,7 @@ pub fn run(node: &Node, op: Op) -> Result<Value, Failure> {
         Op::Playbook(op) => playbook::run_op(node, op),
         Op::Decision(op) => decision::run(node, op),
         Op::Connection(op) => connection::run(node, op),
+        Op::Staff(op) => staff::run(node, op),
         Op::BrokerConnect { name, settings } => broker::connect(node, &name, settings),
         Op::BrokerList => broker::list(node),
         Op::BrokerDisconnect { name } => broker::disconnect(node, &name),

@@ -90,6 +90,8 @@ fn fact_detail(fact: &Fact) -> String {
         Fact::Order(fact) => order_detail(fact),
         Fact::CampaignPlanned { plan, .. } => plan.campaign.clone(),
         Fact::CampaignEnded { campaign, .. } => campaign.clone(),
+        Fact::StaffSet { account, .. } => account.name.clone(),
+        Fact::StaffRemoved { name, .. } => name.clone(),
         Fact::IdentifiersParted { .. }
         | Fact::IdentifiersJoined { .. }
         | Fact::ProfileErased { .. }

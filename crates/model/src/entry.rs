@@ -14,6 +14,7 @@ use crate::id::{EntityId, IdentifierHash, KeyId, Position, TimelineId};
 use crate::identity::HashedIdentifier;
 use crate::ordering::OrderCommand;
 use crate::quote::{Quote, Remedy};
+use crate::staff::StaffAccount;
 use crate::supply::{SupplyCommand, SupplyMail};
 use crate::time::Time;
 
@@ -265,6 +266,11 @@ pub enum Command {
         campaign: String,
     },
     Connection(ConnectionCommand),
+    /// Let somebody sign in, or change their password or roles.
+    SetStaff(StaffAccount),
+    RemoveStaff {
+        name: String,
+    },
 }
 
 /// Why an input was passed over.

@@ -12,6 +12,7 @@ use crate::order::{CancelledBy, FulfillmentState, OrderLine, OrderState};
 use crate::ordering::OrderFact;
 use crate::promise::{BreakCause, PromiseTerms, RiskReason};
 use crate::quote::QuoteFact;
+use crate::staff::StaffAccount;
 use crate::supply::SupplyFact;
 use crate::time::Time;
 
@@ -273,6 +274,15 @@ pub enum Fact {
         at: Time,
     },
     Connection(ConnectionFact),
+    /// Somebody may sign in to the operator's pages from now on; the latest word about a name holds.
+    StaffSet {
+        account: StaffAccount,
+        at: Time,
+    },
+    StaffRemoved {
+        name: String,
+        at: Time,
+    },
 }
 
 impl Fact {
@@ -326,6 +336,8 @@ impl Fact {
             Fact::CampaignPlanned { .. } => "campaign.planned",
             Fact::CampaignEnded { .. } => "campaign.ended",
             Fact::Connection(fact) => fact.name(),
+            Fact::StaffSet { .. } => "staff.set",
+            Fact::StaffRemoved { .. } => "staff.removed",
         }
     }
 }

@@ -24,6 +24,7 @@ pub mod promise;
 pub mod quantity;
 pub mod quote;
 pub mod signal;
+pub mod staff;
 pub mod supply;
 pub mod supply_signal;
 pub mod time;
@@ -54,6 +55,7 @@ pub use promise::{
 pub use quantity::Quantity;
 pub use quote::{Quote, QuoteFact, QuoteStage, Remedy, RemedyKind};
 pub use signal::{About, Signal, SignalError, is_of_customers, is_operational, may_name_nobody};
+pub use staff::{Role, StaffAccount};
 pub use supply::{
     Exchange, HoldId, Item, Need, Parcel, Refusal, Reservation, SupplyCommand, SupplyFact, SupplyMail,
     SupplyName, SupplySignal, Take,

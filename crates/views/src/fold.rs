@@ -191,7 +191,9 @@ impl<'c> Fold<'c> {
             | Fact::SignalKept { .. }
             | Fact::Supply(_)
             | Fact::CampaignPlanned { .. }
-            | Fact::CampaignEnded { .. } => Ok(()),
+            | Fact::CampaignEnded { .. }
+            | Fact::StaffSet { .. }
+            | Fact::StaffRemoved { .. } => Ok(()),
             Fact::Quote(QuoteFact::Remedied { remedy, before_the_break, at }) => {
                 self.remedied(place, owner, remedy, *before_the_break, *at)
             }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use model::connection::LinkPurpose;
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,6 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::intake::{sender_of, turned_away};
 use super::{App, answers, control, refusal};
-use crate::i18n::Lang;
 use crate::links::LinkError;
 use crate::messaging::{self, InboxMessage};
 
@@ -135,30 +134,6 @@ fn not_followed(app: &App, error: LinkError) -> Response {
 
 /// A few words in both languages; nothing of the customer stands in it.
 fn page(app: &App, status: StatusCode, text: &str, button: bool) -> Response {
-    let mut body = String::new();
-    for lang in [Lang::Ko, Lang::En] {
-        let messages = &app.messages[lang as usize];
-        body.push_str(&format!("<p lang=\"{}\">{}</p>\n", lang.tag(), messages.get(text)));
-    }
-    if button {
-        let [en, ko] = [Lang::En, Lang::Ko].map(|lang| app.messages[lang as usize].get("unsubscribe-button"));
-        body.push_str(&format!(
-            "<form method=\"post\"><input type=\"hidden\" name=\"List-Unsubscribe\" value=\"One-Click\">\
-             <button>{ko} / {en}</button></form>\n"
-        ));
-    }
-    let page = format!(
-        "<!doctype html>\n<html lang=\"ko\"><head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width\"><title>Inyeon</title></head>\
-         <body><main>\n{body}</main></body></html>\n"
-    );
-    let headers = [
-        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-        (header::CACHE_CONTROL, "no-store"),
-        // The address is the customer's own, and goes to nobody else.
-        (header::REFERRER_POLICY, "no-referrer"),
-        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; form-action 'self'; frame-ancestors 'none'"),
-        (header::HeaderName::from_static("x-robots-tag"), "noindex"),
-    ];
-    (status, headers, page).into_response()
+    let button = button.then_some(("unsubscribe-button", ("List-Unsubscribe", "One-Click")));
+    crate::pages::in_both_languages(app, status, "page-unsubscribe-title", text, button)
 }

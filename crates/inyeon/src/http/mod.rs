@@ -63,6 +63,10 @@ pub struct App {
     pub control_token: String,
     /// Signs links to customers and reads them back.
     pub links: Arc<Links>,
+    /// What customers call the company; stands on the pages.
+    pub company: Option<String>,
+    /// Who is signed in to the operator's pages.
+    pub desk: crate::pages::Desk,
     pub messages: [Messages; 2],
     pub seen: metrics::Seen,
     pub lanes: lanes::Lanes,
@@ -95,6 +99,7 @@ impl App {
         trial_key: Option<&str>,
         control_token: String,
         links: Arc<Links>,
+        company: Option<String>,
     ) -> Result<Arc<App>, crate::error::Failure> {
         let plan = Arc::new(ArcSwapOption::empty());
         let app = Arc::new(App {
@@ -106,6 +111,8 @@ impl App {
             trial_key: trial_key.map(crate::keys::hash_write_key),
             control_token,
             links,
+            company,
+            desk: crate::pages::Desk::default(),
             messages: Lang::ALL.map(Messages::new),
             seen: metrics::Seen::default(),
             lanes: lanes::Lanes::new(),
@@ -265,6 +272,7 @@ pub fn openapi() -> String {
 pub fn router(app: Arc<App>) -> Router {
     public()
         .0
+        .merge(crate::pages::routes())
         .route(CONTROL_PATH, post(control::call).layer(DefaultBodyLimit::max(32 << 20)))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .fallback(|headers: HeaderMap, State(app): State<Arc<App>>| async move {
@@ -320,7 +328,9 @@ pub async fn serve(
         stop.await;
         ending.ending.send_replace(true);
     };
-    axum::serve(listener, router(app)).with_graceful_shutdown(stop).await
+    // Sign-ins are counted by where they come from.
+    let service = router(app).into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service).with_graceful_shutdown(stop).await
 }
 
 /// Binds, with an error that says what to do.

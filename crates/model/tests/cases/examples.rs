@@ -24,6 +24,7 @@ macro_rules! every {
 mod campaigns;
 mod connection;
 mod orders;
+mod staff;
 mod supply;
 
 pub(crate) use self::campaigns::command_list as campaign_commands;
@@ -32,6 +33,7 @@ pub(crate) use self::connection::{
     mandate_states, message_classes, need_stages, origins, strategies,
 };
 pub(crate) use self::orders::{command_list as order_commands, payment_states, payment_steps, return_states};
+pub(crate) use self::staff::roles;
 use self::supply::{HOLD, of_supply, quote, remedy, reservation};
 pub(crate) use self::supply::{shortages, supply_commands};
 
@@ -400,6 +402,8 @@ every!(facts, Fact,
     "campaign.ended": Fact::CampaignEnded { .. } => Fact::CampaignEnded { campaign: text("spring"), at: AT },
     "coach.snoozed": Fact::Connection(_) => Fact::Connection(ConnectionFact::Snoozed {
         category: text("toner"), until: AT, at: AT }),
+    "staff.set": Fact::StaffSet { .. } => Fact::StaffSet { account: staff::account(), at: AT },
+    "staff.removed": Fact::StaffRemoved { .. } => Fact::StaffRemoved { name: text("jun"), at: AT },
 );
 
 every!(outcomes, Outcome,
@@ -473,6 +477,8 @@ every!(commands, Command,
     "end_campaign": Command::EndCampaign { .. } => Command::EndCampaign { campaign: text("spring") },
     "connection": Command::Connection(_) =>
         Command::Connection(ConnectionCommand::PauseMandate { mandate_id: text("m-1") }),
+    "set_staff": Command::SetStaff(_) => Command::SetStaff(staff::account()),
+    "remove_staff": Command::RemoveStaff { .. } => Command::RemoveStaff { name: text("jun") },
 );
 
 pub(crate) fn sealed(len: usize) -> Sealed<'static> {
@@ -601,6 +607,7 @@ pub(crate) fn outcome_lists() -> Vec<(String, Vec<Outcome>)> {
     lists.extend(orders::outcome_lists());
     lists.extend(campaigns::outcome_lists());
     lists.extend(connection::outcome_lists());
+    lists.extend(staff::outcome_lists());
     lists.push(of(
         "every.risk_reason",
         all(&mut risks()

@@ -100,6 +100,10 @@ fn what_has_only_a_name_has_the_right_one() {
         assert_eq!(state.name(), name);
         assert!(ActionState::ALL.contains(&state));
     }
+    for (name, role) in examples::roles() {
+        assert_eq!(role.name(), name);
+        assert!(Role::ALL.contains(&role));
+    }
     for (name, class) in examples::message_classes() {
         assert_eq!(class.name(), name);
         assert!(MessageClass::ALL.contains(&class));
