@@ -23,10 +23,18 @@ impl Lang {
     fn source(self) -> &'static str {
         match self {
             Lang::En => {
-                concat!(include_str!("../locales/en.ftl"), include_str!("../locales/connection.en.ftl"))
+                concat!(
+                    include_str!("../locales/en.ftl"),
+                    include_str!("../locales/connection.en.ftl"),
+                    include_str!("../locales/run.en.ftl")
+                )
             }
             Lang::Ko => {
-                concat!(include_str!("../locales/ko.ftl"), include_str!("../locales/connection.ko.ftl"))
+                concat!(
+                    include_str!("../locales/ko.ftl"),
+                    include_str!("../locales/connection.ko.ftl"),
+                    include_str!("../locales/run.ko.ftl")
+                )
             }
         }
     }
