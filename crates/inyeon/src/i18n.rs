@@ -30,12 +30,24 @@ impl Lang {
 
     fn source(self) -> &'static str {
         match self {
-            Lang::En => {
-                concat!(include_str!("../locales/en.ftl"), include_str!("../locales/connection.en.ftl"), "\n", include_str!("../locales/pages.en.ftl"))
-            }
-            Lang::Ko => {
-                concat!(include_str!("../locales/ko.ftl"), include_str!("../locales/connection.ko.ftl"), "\n", include_str!("../locales/pages.ko.ftl"))
-            }
+            Lang::En => concat!(
+                include_str!("../locales/en.ftl"),
+                "\n",
+                include_str!("../locales/connection.en.ftl"),
+                "\n",
+                include_str!("../locales/pages.en.ftl"),
+                "\n",
+                include_str!("../locales/run.en.ftl"),
+            ),
+            Lang::Ko => concat!(
+                include_str!("../locales/ko.ftl"),
+                "\n",
+                include_str!("../locales/connection.ko.ftl"),
+                "\n",
+                include_str!("../locales/pages.ko.ftl"),
+                "\n",
+                include_str!("../locales/run.ko.ftl"),
+            ),
         }
     }
 

@@ -6,6 +6,7 @@ mod explain;
 mod fourth_tests;
 mod op;
 mod places;
+pub mod run;
 #[cfg(test)]
 mod schema_tests;
 mod shown;
@@ -68,6 +69,7 @@ enum What {
         name: String,
     },
     Schema,
+    Run(run::RunArgs),
 }
 
 /// The playbooks that another may begin as.
@@ -138,6 +140,7 @@ pub fn run(global: &Global, args: PlaybookArgs, messages: &Messages) -> Result<E
         }
         What::Off { name } => say(&ask(false, PlaybookOp::Off { name })?, shown::switched),
         What::Schema => print(SCHEMA),
+        What::Run(args) => run::run(global, &args, messages)?,
     }
     Ok(ExitCode::SUCCESS)
 }

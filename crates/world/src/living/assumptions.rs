@@ -158,6 +158,18 @@ assumptions! {
     minute_worth = 250.0, "won", Nothing;
     dry_hour_worth = 400.0, "won", Nothing;
     wrong_item_worth = 10_000.0, "won", Nothing;
+    unasked_bothers_who_leads = 3_000.0, "won a message", Nothing;
+    unasked_bothers_who_decides = 800.0, "won a message", Nothing;
+    unasked_bothers_who_is_led = 100.0, "won a message", Nothing;
+    unasked_bothers_who_delegates = 400.0, "won a message", Nothing;
+    automatic_bothers_who_leads = 20_000.0, "won an order", Nothing;
+    automatic_bothers_who_decides = 10_000.0, "won an order", Nothing;
+    automatic_bothers_who_is_led = 3_000.0, "won an order", Nothing;
+    choosing_pleases_who_decides = 4_000.0, "won a choice", Nothing;
+    leaves_when_affected = 0.1, "probability", Nothing;
+    leaves_when_connected = 0.02, "probability", Nothing;
+    leaves_anyway = 0.01, "probability", Nothing;
+    telling_at_once_keeps = 0.5, "of those who would leave", Nothing;
 }
 
 #[cfg(test)]

@@ -127,7 +127,7 @@ impl Living {
             known.sheet.spent_elsewhere += ware.price;
         }
         let back = at.plus_micros(micros(minutes));
-        self.add_milk(back, device, 1, back.plus_micros(self.keeps() - SHOP_AGE), ours);
+        self.add_milk(back, device, 1, back.plus_micros(self.keeps() - SHOP_AGE), (ours, false));
     }
 
     fn keeps(&self) -> i64 {
@@ -141,10 +141,11 @@ impl Living {
             self.devices[device].sheet.litres_spoiled += litres;
             return;
         }
-        self.add_milk(at, device, units, arrived.plus_micros(self.keeps()), true);
+        self.add_milk(at, device, units, arrived.plus_micros(self.keeps()), (true, true));
     }
 
-    fn add_milk(&mut self, at: Time, device: usize, units: u32, good_until: Time, ours: bool) {
+    /// `from` says whether it is ours, and whether it was brought.
+    fn add_milk(&mut self, at: Time, device: usize, units: u32, good_until: Time, from: (bool, bool)) {
         let known = &mut self.devices[device];
         let litres = f64::from(units * WARES[known.usual].holds) / 1_000.0;
         known.lots.push((litres, good_until));
@@ -154,7 +155,7 @@ impl Living {
         let felt_hours = known.felt_at.take().map(|felt| hours(at.since(felt)));
         let effort = std::mem::take(&mut known.effort);
         known.sheet.effort.add(effort);
-        known.sheet.got.push(Got { effort, felt_hours, ours });
+        known.sheet.got.push(Got { effort, felt_hours, ours: from.0, served: from.1 });
         let percent = 100.0 * self.milk(device) / self.devices[device].full;
         self.tell_level(at, device, "filled", Some(percent));
     }

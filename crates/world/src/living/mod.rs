@@ -175,6 +175,7 @@ enum Stream {
     Supplier,
     Milk,
     Guests,
+    Leaves,
     History,
 }
 
@@ -316,6 +317,64 @@ impl Living {
             sheet.dry_hours += hours(self.now.min(self.end()).since(since).max(0));
         }
         sheet
+    }
+
+    /// What the year was worth to a customer, in won: what it took of them, and what they think of how they were served,
+    /// by their character. Zero is a year in which nothing was needed.
+    pub fn utility(&self, who: &str) -> f64 {
+        let Some(account) = self.accounts.iter().find(|account| account.who == who) else { return 0.0 };
+        let mut all = Sheet::default();
+        let of = |device: &&Device| self.accounts[device.account].who == who;
+        self.devices.iter().filter(of).for_each(|device| all.add(&self.sheet_of(device)));
+        let assumed = &self.setup.assumptions;
+        let automatic = match account.arm {
+            Arm::Automate => f64::from(all.deliveries),
+            _ => 0.0,
+        };
+        // What was asked for, and what tells of what was delegated, is no intrusion.
+        let unasked = match account.arm {
+            Arm::Coach => f64::from(all.messages),
+            _ => 0.0,
+        };
+        let chosen = f64::from(all.orders) - automatic;
+        let (bothers, disturbs, pleases) = match account.character {
+            Character::Leads => (assumed.unasked_bothers_who_leads, assumed.automatic_bothers_who_leads, 0.0),
+            Character::Decides => (
+                assumed.unasked_bothers_who_decides,
+                assumed.automatic_bothers_who_decides,
+                if account.arm == Arm::Curate { assumed.choosing_pleases_who_decides } else { 0.0 },
+            ),
+            Character::Led => (assumed.unasked_bothers_who_is_led, assumed.automatic_bothers_who_is_led, 0.0),
+            Character::Delegates => (assumed.unasked_bothers_who_delegates, 0.0, 0.0),
+        };
+        pleases * chosen.max(0.0) - bothers * unasked - disturbs * automatic - self.cost_of(&all)
+    }
+
+    /// What a year took of customers, in won: their minutes, the hours without, and what did not fit.
+    pub fn cost_of(&self, sheet: &Sheet) -> f64 {
+        let assumed = &self.setup.assumptions;
+        (sheet.effort.minutes + sheet.read_minutes) * assumed.minute_worth
+            + sheet.dry_hours * assumed.dry_hour_worth
+            + f64::from(sheet.wrong_items) * assumed.wrong_item_worth
+    }
+
+    /// Something went wrong with the company that everybody hears of. Returns who leaves for it: of those it happened to
+    /// fewer where they were told at once, of the others who are connected some, of the rest those who leave anyway.
+    pub fn incident(&self, affected: &[String], told_at_once: bool) -> Vec<String> {
+        let assumed = &self.setup.assumptions;
+        let leaves = |account: &&Account| {
+            let chance = match (affected.contains(&account.who), account.arm) {
+                (true, _) if told_at_once => {
+                    assumed.leaves_when_affected * (1.0 - assumed.telling_at_once_keeps)
+                }
+                (true, _) => assumed.leaves_when_affected,
+                (false, Arm::Automate) => assumed.leaves_when_connected,
+                (false, _) => assumed.leaves_anyway,
+            };
+            // One draw for each customer: who leaves at a small chance leaves at a large one, too.
+            self.dice(Stream::Leaves, account.subject, 0).unit() < chance
+        };
+        self.accounts.iter().filter(leaves).map(|account| account.who.clone()).collect()
     }
 
     // ---- time ---------------------------------------------------------------------------------------------------

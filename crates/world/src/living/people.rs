@@ -54,6 +54,7 @@ pub(super) struct Account {
     pub character: Character,
     /// The most that they would ever share, 0 to 3.
     pub share_limit: u8,
+    pub within_limits: bool,
     pub shares_calendar: bool,
     /// To the nearest shop, and whether that is ours.
     pub drive_minutes: f64,
@@ -79,6 +80,8 @@ pub(super) enum Kind {
 pub(super) struct Spare {
     pub ware: usize,
     pub ours: bool,
+    /// It was brought.
+    pub delivered: bool,
 }
 
 /// What a customer is at for a device.
@@ -155,7 +158,8 @@ impl Account {
     /// What is shared as long as nothing else is set.
     pub(super) fn share(&self) -> u8 {
         let share = self.arm.share();
-        if share == 2 && self.shares_calendar { 3 } else { share }
+        let share = if share == 2 && self.shares_calendar { 3 } else { share };
+        if self.within_limits { share.min(self.share_limit) } else { share }
     }
 
     pub(super) fn away_until(&self, at: Time) -> Option<Time> {
@@ -207,6 +211,7 @@ fn home(seed: u64, setup: &Setup, subject: usize, who: String) -> Account {
         office: false,
         character: Character::ALL[character as usize],
         share_limit: share_limit as u8,
+        within_limits: setup.within_limits,
         shares_calendar: dice.chance(assumed.shares_the_calendar),
         drive_minutes: assumed.drive_minutes * (assumed.drive_between_homes * dice.normal()).exp(),
         nearest_is_ours: dice.chance(assumed.nearest_is_ours),

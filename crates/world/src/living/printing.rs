@@ -81,7 +81,7 @@ impl Living {
         if known.spares.is_empty() && known.dry_since.is_none() {
             let ware = known.usual;
             known.sheet.spent_elsewhere += WARES[ware].price;
-            self.in_hand(at, device, Spare { ware, ours: false });
+            self.in_hand(at, device, Spare { ware, ours: false, delivered: false });
         }
     }
 
@@ -154,7 +154,7 @@ impl Living {
         let felt_hours = known.felt_at.take().map(|felt| hours(at.since(felt)));
         let effort = std::mem::take(&mut known.effort);
         known.sheet.effort.add(effort);
-        known.sheet.got.push(Got { effort, felt_hours, ours: spare.ours });
+        known.sheet.got.push(Got { effort, felt_hours, ours: spare.ours, served: spare.delivered });
         known.attempt = 0;
         known.spares.push(spare);
         if known.dry_since.is_some() {

@@ -30,6 +30,8 @@ pub struct Got {
     /// From when the need was felt until it was in hand, in hours; nothing where it was never felt.
     pub felt_hours: Option<f64>,
     pub ours: bool,
+    /// It was brought to them.
+    pub served: bool,
 }
 
 /// The score of one device, or of several together.
@@ -52,6 +54,8 @@ pub struct Sheet {
     pub stock_outs: u32,
     pub bundles: u32,
     pub wrong_items: u32,
+    /// Of these, those that we brought.
+    pub wrong_deliveries: u32,
     /// Messages that came, and the minutes for which those that were read were read.
     pub messages: u32,
     pub read_minutes: f64,
@@ -105,6 +109,7 @@ impl Sheet {
         self.stock_outs += other.stock_outs;
         self.bundles += other.bundles;
         self.wrong_items += other.wrong_items;
+        self.wrong_deliveries += other.wrong_deliveries;
         self.messages += other.messages;
         self.read_minutes += other.read_minutes;
         self.orders += other.orders;

@@ -90,6 +90,8 @@ pub struct Setup {
     pub arm: Arm,
     /// Customers who are served otherwise, by their names.
     pub each: BTreeMap<String, Arm>,
+    /// Nobody shares more than they would by themselves, whatever the strategy needs.
+    pub within_limits: bool,
     /// Homes with a printer.
     pub homes: u32,
     /// Of all homes, as many of the first have a fridge that tells what is in it.
@@ -107,6 +109,7 @@ impl Setup {
             days,
             arm,
             each: BTreeMap::new(),
+            within_limits: false,
             homes,
             fridges: 0,
             office: None,

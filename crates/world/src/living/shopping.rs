@@ -222,7 +222,7 @@ impl Living {
             }
         }
         for _ in 0..times {
-            let spare = Spare { ware, ours: bag.ours };
+            let spare = Spare { ware, ours: bag.ours, delivered: false };
             match self.devices[device].felt_at.is_some() {
                 true => self.in_hand(at, device, spare),
                 false => self.devices[device].spares.push(spare),

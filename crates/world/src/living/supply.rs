@@ -385,10 +385,11 @@ impl Living {
         }
         if WARES[ware].fits != Some(self.devices[device].model) {
             self.devices[device].sheet.wrong_items += 1;
+            self.devices[device].sheet.wrong_deliveries += 1;
             return;
         }
         for _ in 0..units {
-            self.in_hand(at, device, Spare { ware, ours: true });
+            self.in_hand(at, device, Spare { ware, ours: true, delivered: true });
         }
     }
 

@@ -167,12 +167,13 @@ fn of(command: Option<ConnectionCommand>) -> Result<ConnectionCommand, Said> {
 pub(super) fn run(fold: &mut Fold, actor: &Actor<'_>, form: &Form, now: Time) -> Result<Said, FoldError> {
     let Some(deed) = Deed::from_name(&form.deed) else { return Ok("unclear") };
     let customer = fold.head(actor.claims.customer)?;
+    let shops = fold.reference().promising.time_zone.clone();
     let Some(known) = fold.entity(customer)?.customer() else { return Ok("gone") };
     if known.erased_at.is_some() {
         return Ok("gone");
     }
     let connection = known.connection.clone();
-    let zone = known.time_zone(&fold.reference().promising.time_zone);
+    let zone = known.time_zone(&shops);
     if !deed.by(actor.claims.purpose) || !is_about(actor.claims, deed, form, &connection) {
         return Ok("not-by-this-link");
     }

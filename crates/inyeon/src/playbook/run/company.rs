@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use engine::connection::Does;
 use engine::playbook::Playbook;
 use model::connection::{
-    Consent, ConnectionCommand, LinkPurpose, MandateState, MandateTerms, Message, Period, PriceRule,
-    SpendLimit, Subject,
+    ActionState, ConnectionCommand, ConnectionFact, Consent, LinkPurpose, MandateState, MandateTerms,
+    Message, MessageClass, Period, PriceRule, SpendLimit, Subject,
 };
 use model::{
     Command, Effect, EffectKind, EffectResult, EntityId, Event, EventKind, Fact, Identifier, OrderDefaults,
@@ -39,6 +39,10 @@ const MAX_RISE_PERCENT: u32 = 10;
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     pub setup: Setup,
+    /// Each customer is served as suits their character and what they would share.
+    pub matched: bool,
+    /// The company finds that something went wrong, and suspends the mandates of every second customer.
+    pub incident: Option<Time>,
     pub playbooks: Vec<Playbook>,
     /// Hours between telling of an automatic order and placing it, by category.
     pub notice_hours: BTreeMap<&'static str, u32>,
@@ -59,8 +63,36 @@ pub(super) struct Exit {
     pub started_after: usize,
 }
 
+impl Exit {
+    /// Everything ended at once, and nothing began afterwards.
+    pub(super) fn is_complete(&self) -> bool {
+        self.ended == self.mandates && self.called_off == self.open && self.started_after == 0
+    }
+}
+
+/// Customers withdrew what they had shared: what was done with it later.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub(super) struct Stopped {
+    /// From a withdrawal to the last that was read, said unasked, or ordered; the longest.
+    pub minutes: f64,
+    pub read_after: u32,
+    pub orders_after: u32,
+}
+
+/// A trust incident: who left, of whom.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub(super) struct Incident {
+    pub minutes: f64,
+    pub orders_after: u32,
+    pub affected: (usize, usize),
+    pub connected: (usize, usize),
+    pub others: (usize, usize),
+}
+
 pub(super) struct Year {
     pub living: Living,
+    pub stopped: Option<Stopped>,
+    pub incident: Option<Incident>,
     pub log: Log,
     pub exits: Vec<Exit>,
     /// Automatic orders that were called off within the window, and those of them that were honoured.
@@ -76,14 +108,24 @@ pub(super) struct Company {
     log: Log,
     exits: Vec<Exit>,
     cancels: (u32, u32),
+    /// When somebody withdrew what they had shared.
+    withdrawn: BTreeMap<EntityId, Time>,
+    stopped: Option<Stopped>,
+    /// Whose mandates are suspended, since when.
+    suspended: BTreeMap<EntityId, Time>,
+    incident: Option<Incident>,
     now: Time,
     orders: u64,
     messages: u64,
 }
 
 impl Company {
-    pub(super) fn new(seed: u64, plan: Plan) -> Result<Self, Failure> {
+    pub(super) fn new(seed: u64, mut plan: Plan) -> Result<Self, Failure> {
         let mut engine = InMemory::new("living")?;
+        if plan.matched {
+            let known = Living::new(seed, plan.setup.clone()).accounts();
+            plan.setup.each = known.iter().map(|account| (account.who.clone(), suits(account))).collect();
+        }
         let living = Living::new(seed, plan.setup.clone());
         engine.fold.publish_reference(&reference(&living, &plan.playbooks)?);
         let now = plan.setup.start;
@@ -96,6 +138,10 @@ impl Company {
             log: Log::default(),
             exits: Vec::new(),
             cancels: (0, 0),
+            withdrawn: BTreeMap::new(),
+            stopped: None,
+            suspended: BTreeMap::new(),
+            incident: None,
             now,
             orders: 0,
             messages: 0,
@@ -192,8 +238,16 @@ impl Company {
             self.now = until;
             self.engine.fold.tick(self.now).map_err(other)?;
             self.follow()?;
+            self.mind_incident()?;
         }
-        Ok(Year { living: self.living, log: self.log, exits: self.exits, cancels: self.cancels })
+        Ok(Year {
+            living: self.living,
+            stopped: self.stopped,
+            incident: self.incident,
+            log: self.log,
+            exits: self.exits,
+            cancels: self.cancels,
+        })
     }
 
     fn happens(&mut self, happening: &Happening) -> Result<(), Failure> {
@@ -234,13 +288,11 @@ impl Company {
                     slot: Some(slot.clone()),
                     item_id: item_id.clone(),
                 };
-                let stated =
-                    self.engine.fold.state_need(id, category, subject, Some(*arose_at), self.now);
+                let stated = self.engine.fold.state_need(id, category, subject, Some(*arose_at), self.now);
                 let stated = stated.map_err(other)?;
                 let need_id = stated.as_ref().map(|stated| stated.need_id.clone()).unwrap_or_default();
                 let items = stated.and_then(|stated| stated.decision).map(|decision| offers(&decision));
-                let offer =
-                    Offer { device_id: device_id.clone(), need_id, items: items.unwrap_or_default() };
+                let offer = Offer { device_id: device_id.clone(), need_id, items: items.unwrap_or_default() };
                 self.living.offered(&offer, self.now);
                 Ok(())
             }
@@ -270,9 +322,61 @@ impl Company {
                     notice: None,
                     jurisdiction: None,
                 };
+                self.withdrawn.entry(id).or_insert(self.now);
+                self.stopped.get_or_insert_default();
                 self.connect(id, &ConnectionCommand::SetConsent(consent))
             }
         }
+    }
+
+    // ---- an incident ----------------------------------------------------------------------------------------------
+
+    /// On its day, what every second customer delegated is suspended and they are told; some leave, and the others let
+    /// it go on a week later.
+    fn mind_incident(&mut self) -> Result<(), Failure> {
+        let Some(at) = self.plan.incident else { return Ok(()) };
+        if self.now >= at && self.incident.is_none() {
+            let connected = self.living.accounts().into_iter().filter(|account| account.arm == Arm::Automate);
+            let affected: Vec<String> = connected.step_by(2).map(|account| account.who).collect();
+            let began = self.now;
+            for who in &affected {
+                let id = self.ids[who];
+                for mandate_id in self.delegated(id)?.0 {
+                    let why = "incident".to_owned();
+                    self.connect(id, &ConnectionCommand::SuspendMandate { mandate_id, why })?;
+                }
+                self.suspended.insert(id, self.now);
+            }
+            let mut incident =
+                Incident { minutes: self.now.since(began) as f64 / 6e7, ..Incident::default() };
+            let left = self.living.incident(&affected, true);
+            for account in self.living.accounts() {
+                let group = match (affected.contains(&account.who), account.arm) {
+                    (true, _) => &mut incident.affected,
+                    (false, Arm::Automate) => &mut incident.connected,
+                    (false, _) => &mut incident.others,
+                };
+                let leaves = left.contains(&account.who);
+                *group = (group.0 + usize::from(leaves), group.1 + 1);
+            }
+            self.incident = Some(incident);
+            for who in left {
+                self.revoke(self.ids[&who], &who)?;
+            }
+        }
+        if self.now >= at.plus_micros(7 * DAY) && !self.suspended.is_empty() {
+            for (id, _) in std::mem::take(&mut self.suspended) {
+                let customer = self.engine.fold.entity(id).map_err(other)?.customer();
+                let mandates = customer.map(|customer| &customer.connection.mandates);
+                let suspended = mandates.into_iter().flatten();
+                let suspended = suspended.filter(|(_, mandate)| mandate.state == MandateState::Suspended);
+                let suspended: Vec<String> = suspended.map(|(id, _)| id.clone()).collect();
+                for mandate_id in suspended {
+                    self.connect(id, &ConnectionCommand::ResumeMandate { mandate_id })?;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn choose(
@@ -330,8 +434,7 @@ impl Company {
         if within {
             let customer = self.engine.fold.entity(id).map_err(other)?.customer();
             let record = customer.and_then(|customer| customer.connection.actions.get(action_id));
-            let off =
-                record.is_some_and(|record| record.state == model::connection::ActionState::Cancelled);
+            let off = record.is_some_and(|record| record.state == ActionState::Cancelled);
             self.cancels = (self.cancels.0 + 1, self.cancels.1 + u32::from(off));
         }
         self.living.action_called_off(&device, within);
@@ -362,12 +465,9 @@ impl Company {
         let Some(connection) = customer.map(|customer| &customer.connection) else {
             return Ok((Vec::new(), Vec::new()));
         };
-        let standing = connection.mandates.iter().filter(|(_, mandate)| mandate.state == MandateState::Active);
+        let standing = connection.mandates.iter().filter(|(_, mandate)| !mandate.state.is_ended());
         let open = connection.actions.iter().filter(|(_, action)| action.state.can_be_called_off());
-        Ok((
-            standing.map(|(id, _)| id.clone()).collect(),
-            open.map(|(id, _)| id.clone()).collect(),
-        ))
+        Ok((standing.map(|(id, _)| id.clone()).collect(), open.map(|(id, _)| id.clone()).collect()))
     }
 
     // ---- what the engine decides ----------------------------------------------------------------------------------
@@ -387,20 +487,34 @@ impl Company {
             }
             for (id, effect) in started {
                 self.does(id, &effect)?;
-                let settled =
-                    Command::SettleEffect { key: effect.key.clone(), result: EffectResult::Done };
+                let settled = Command::SettleEffect { key: effect.key.clone(), result: EffectResult::Done };
                 self.engine.fold.command(id, &settled, self.now).map_err(other)?;
             }
         }
     }
 
     fn note(&mut self, entity: EntityId, fact: &Fact) {
-        use model::connection::{ActionState, ConnectionFact};
-        if let Fact::Connection(ConnectionFact::ActionMoved { state: ActionState::Started, .. }) = fact
-            && let Some(who) = self.names.get(&entity)
-        {
+        let Fact::Connection(fact) = fact else { return };
+        let starts = matches!(fact, ConnectionFact::ActionMoved { state: ActionState::Started, .. });
+        let reads = matches!(fact, ConnectionFact::LevelSeen(_));
+        let urges = matches!(fact, ConnectionFact::Contacted { class: MessageClass::Advertising, .. });
+        if starts && let Some(who) = self.names.get(&entity) {
             let after = self.exits.iter_mut().filter(|exit| exit.who == *who && exit.at < self.now);
             after.for_each(|exit| exit.started_after += 1);
+        }
+        if starts
+            && self.suspended.get(&entity).is_some_and(|since| *since < self.now)
+            && let Some(incident) = &mut self.incident
+        {
+            incident.orders_after += 1;
+        }
+        if let Some(since) = self.withdrawn.get(&entity).filter(|since| **since < self.now)
+            && (starts || reads || urges)
+        {
+            let stopped = self.stopped.get_or_insert_default();
+            stopped.minutes = stopped.minutes.max(self.now.since(*since) as f64 / 6e7);
+            stopped.read_after += u32::from(reads);
+            stopped.orders_after += u32::from(starts);
         }
     }
 
@@ -416,11 +530,13 @@ impl Company {
                 self.says(id, &who, &message)
             }
             EffectKind::PaymentAuthorise => {
-                let paid = json!({ "order_id": order_id, "amount": body["amount"], "currency": body["currency"] });
+                let paid =
+                    json!({ "order_id": order_id, "amount": body["amount"], "currency": body["currency"] });
                 self.event(&who, "payment.authorised", &paid)
             }
             EffectKind::PaymentCapture => {
-                let paid = json!({ "order_id": order_id, "amount": body["amount"], "currency": body["currency"] });
+                let paid =
+                    json!({ "order_id": order_id, "amount": body["amount"], "currency": body["currency"] });
                 self.event(&who, "payment.captured", &paid)
             }
             EffectKind::OrderPlace => self.fulfils(id, &who, &order_id, &body),
@@ -480,6 +596,15 @@ impl Company {
         };
         self.living.ordered(order, self.now);
         Ok(())
+    }
+}
+
+/// How a customer wants to be served, or the next that needs no more than they would share.
+fn suits(account: &KnownAccount) -> Arm {
+    match (account.character.suits(), account.share_limit) {
+        (Arm::Coach | Arm::Automate, 0) | (Arm::Curate, 0) => Arm::Respond,
+        (Arm::Coach | Arm::Automate, 1) => Arm::Curate,
+        (arm, _) => arm,
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use engine::connection::{Choice, Does, Seen};
 use model::connection::{
     ActionState, ConnectionFact, DecisionRecord, MandateState, MandateTerms, NeedOrigin, NeedStage, Period,
+    Strategy,
 };
 use model::{EntityId, Fact, PromiseKind, PromiseTerms, Time};
 
@@ -25,6 +26,8 @@ pub(super) struct Log {
     pub standing: Judged,
     /// What must never happen, in words.
     pub violations: Vec<String>,
+    /// Decisions for which the strategy was followed that the customer chose, and all.
+    pub followed: (u32, u32),
     /// Why something was not done, by code.
     pub refused: BTreeMap<String, u32>,
     kinds: BTreeMap<String, PromiseKind>,
@@ -122,8 +125,7 @@ impl Log {
             }
             ConnectionFact::ActionProposed { action, .. } => {
                 count(&mut self.actions, "proposed");
-                self.actions_of
-                    .insert(action.action_id.clone(), format!("{entity}/{}", action.mandate_id));
+                self.actions_of.insert(action.action_id.clone(), format!("{entity}/{}", action.mandate_id));
             }
             ConnectionFact::ActionMoved { action_id, state, .. } => {
                 count(&mut self.actions, state.name());
@@ -208,13 +210,34 @@ impl Log {
                 self.violations.push(format!("{}: {item} cannot be promised", record.decision_id));
             }
         }
-        if matches!(choice.chosen.does, Does::Remind { .. }) && !seen.advertising {
-            self.violations.push(format!("{}: a reminder without consent", record.decision_id));
-        }
-        if matches!(choice.chosen.does, Does::Order { .. }) && seen.away_until.is_some() {
-            *self.refused.entry("ordered_for_the_return".to_owned()).or_default() += 1;
-        }
+        self.followed.0 += u32::from(seen.followed.missing.is_none());
+        self.followed.1 += 1;
+        let wrong = against_the_dials(&seen, &choice);
+        self.violations.extend(wrong.into_iter().map(|what| format!("{}: {what}", record.decision_id)));
     }
+}
+
+/// What a decision may not do, or look at, by what the customer set: told once more, and shorter than the engine does.
+fn against_the_dials(seen: &Seen, choice: &Choice) -> Vec<&'static str> {
+    let followed = &seen.followed;
+    let reminds = matches!(choice.chosen.does, Does::Remind { .. });
+    let orders = matches!(choice.chosen.does, Does::Order { .. });
+    let mandate = seen.mandate.as_ref().map(|mandate| mandate.record.state);
+    let readings = seen.empty_in.is_some() || seen.used.iter().any(|used| used == "readings");
+    let wrong = [
+        (reminds && !seen.advertising, "a reminder without consent"),
+        (reminds && (followed.strategy != Strategy::Coach || seen.share < 2), "a reminder that nobody chose"),
+        (orders && (followed.chosen != Strategy::Automate || seen.share < 2), "an order that nobody chose"),
+        (orders && mandate != Some(MandateState::Active), "an order without an active mandate"),
+        (readings && seen.share < 2, "readings that are not shared"),
+        (
+            seen.offers.iter().any(|offer| offer.bought_of > 0) && seen.share < 1,
+            "a history that is not shared",
+        ),
+        (seen.away_until.is_some() && seen.share < 3, "a calendar that is not shared"),
+        (followed.strategy.intrusion() > followed.chosen.intrusion(), "closer than was chosen"),
+    ];
+    wrong.into_iter().filter(|(is_so, _)| *is_so).map(|(_, what)| what).collect()
 }
 
 /// Whether two instants lie in one period, told otherwise than the engine tells it: by the names of the days.
@@ -224,8 +247,10 @@ fn is_within(period: Period, one: Time, other: Time, time_zone: &str) -> bool {
     let (one_day, other_day) = (date(one), date(other));
     match period {
         Period::Day => one_day == other_day,
-        Period::Week => one_day.iso_week_date().week() == other_day.iso_week_date().week()
-            && one_day.iso_week_date().year() == other_day.iso_week_date().year(),
+        Period::Week => {
+            one_day.iso_week_date().week() == other_day.iso_week_date().week()
+                && one_day.iso_week_date().year() == other_day.iso_week_date().year()
+        }
         Period::Month => (one_day.year(), one_day.month()) == (other_day.year(), other_day.month()),
         Period::Year => one_day.year() == other_day.year(),
         Period::RollingDays(days) => other.since(one) < i64::from(days) * 86_400_000_000,
