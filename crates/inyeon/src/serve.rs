@@ -95,7 +95,12 @@ impl Server {
         let links = made.get().expect("made while the node was opened").clone();
         let token = keys::random_hex(32);
         let app = App::new(node, trial_key, token.clone(), links, facing.company)?;
-        let file = ServerFile { address: address.to_string(), token, pid: std::process::id(), public_url: Some(base) };
+        let file = ServerFile {
+            address: address.to_string(),
+            token,
+            pid: std::process::id(),
+            public_url: Some(base),
+        };
         file.write(store).map_err(|error| Failure::io("write", &server_file(store), &error))?;
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let served = app.clone();
@@ -207,8 +212,7 @@ pub fn run(global: &Global, args: &ServeArgs, messages: &Messages) -> Result<(),
         return Err(Failure::new(Kind::Usage, "listen-on-network").with("address", &args.listen));
     }
     let facing = Facing { public_url: args.public_url.clone(), company: args.company.clone() };
-    let server =
-        Server::start_at(&global.store, &args.listen, facing, args.write_key.as_deref(), options)?;
+    let server = Server::start_at(&global.store, &args.listen, facing, args.write_key.as_deref(), options)?;
     let ending = Ending::listen()?;
     if global.json {
         print(&json!({ "listening": server.address.to_string(), "store": global.store }).to_string());

@@ -118,13 +118,28 @@ impl PurposeArg {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "staff", rename_all = "snake_case", deny_unknown_fields)]
 pub enum StaffOp {
-    Add { account: StaffAccount },
+    Add {
+        account: StaffAccount,
+    },
     List,
-    Remove { name: String },
-    Password { name: String, password: String },
-    Roles { name: String, roles: BTreeSet<Role> },
+    Remove {
+        name: String,
+    },
+    Password {
+        name: String,
+        password: String,
+    },
+    Roles {
+        name: String,
+        roles: BTreeSet<Role>,
+    },
     /// A signed link to a customer's page.
-    Link { user: String, purpose: LinkPurpose, about: Option<String>, public_url: String },
+    Link {
+        user: String,
+        purpose: LinkPurpose,
+        about: Option<String>,
+        public_url: String,
+    },
 }
 
 /// What is asked, and how the answer is shown.
@@ -262,7 +277,8 @@ pub fn run(node: &Node, op: StaffOp) -> Result<Value, Failure> {
             Ok(rows.collect())
         }
         StaffOp::Remove { name } => {
-            let outcomes = node.command(EntityId::workspace(), Command::RemoveStaff { name: name.clone() })?;
+            let outcomes =
+                node.command(EntityId::workspace(), Command::RemoveStaff { name: name.clone() })?;
             match outcomes.iter().any(|outcome| matches!(outcome, Outcome::Ignored { .. })) {
                 true => Err(no_such(&name)),
                 false => Ok(json!({ "removed": name })),
@@ -322,7 +338,8 @@ fn link(
 // ---- for people ---------------------------------------------------------------------------------------------------
 
 fn role_words(roles: &Value, messages: &Messages) -> String {
-    let words = array(roles).iter().map(|role| messages.get(&format!("role-{}", plain(role).replace('_', "-"))));
+    let words =
+        array(roles).iter().map(|role| messages.get(&format!("role-{}", plain(role).replace('_', "-"))));
     words.collect::<Vec<_>>().join(", ")
 }
 

@@ -81,7 +81,8 @@ impl Shell<'_> {
         let mut response = answer(status, page);
         if asked.lang.as_deref().and_then(Lang::of_locale).is_some() {
             let year = 365 * 86_400;
-            let cookie = format!("{LANG_COOKIE}={}; Path=/; Max-Age={year}; HttpOnly; SameSite=Lax", lang.tag());
+            let cookie =
+                format!("{LANG_COOKIE}={}; Path=/; Max-Age={year}; HttpOnly; SameSite=Lax", lang.tag());
             let cookie = HeaderValue::try_from(cookie).expect("plain ASCII");
             response.headers_mut().insert(header::SET_COOKIE, cookie);
         }
@@ -163,7 +164,13 @@ pub(super) fn button(action: &str, fields: &[(&str, &str)], kind: &str, words: &
 }
 
 /// A choice out of a few in a form: its value and words.
-pub(super) fn select(id: &str, name: &str, label: &str, options: &[(String, String)], chosen: &str) -> Markup {
+pub(super) fn select(
+    id: &str,
+    name: &str,
+    label: &str,
+    options: &[(String, String)],
+    chosen: &str,
+) -> Markup {
     html! {
         div.field {
             label for=(id) { (label) }

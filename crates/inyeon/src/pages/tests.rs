@@ -64,8 +64,7 @@ impl Shop {
         let store = dir.path().join("store");
         let server = Server::start_at(&store, "127.0.0.1:0", facing, Some("try-me"), options).unwrap();
         let config = ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0).build();
-        let mut shop =
-            Shop { server, agent: config.into(), kim: EntityId::workspace(), _dir: dir };
+        let mut shop = Shop { server, agent: config.into(), kim: EntityId::workspace(), _dir: dir };
         let mut reference = shop.server.app.node.ask(|fold| fold.reference().clone()).unwrap();
         let promising = json!({
             "time_zone": "Asia/Seoul", "places": { "seoul": {} },
@@ -83,7 +82,11 @@ impl Shop {
         let item = json!({ "item_id": "toner-tn760", "name": "TN-760", "price": 58_000, "cost": 39_000,
             "currency": "KRW", "fits": [MODEL] });
         shop.track(None, "item.published", &item);
-        shop.track(None, "stock.counted", &json!({ "item_id": "toner-tn760", "place": "seoul", "on_hand": 9 }));
+        shop.track(
+            None,
+            "stock.counted",
+            &json!({ "item_id": "toner-tn760", "place": "seoul", "on_hand": 9 }),
+        );
         let slots = json!([{ "slot": "black", "category": "toner" }]);
         let printer = json!({ "device_id": "printer-1", "model": MODEL, "slots": slots });
         shop.track(Some("kim"), "device.registered", &printer);
@@ -210,8 +213,7 @@ impl Shop {
         ];
         let shown = self.deed(&page, &terms, "prepare");
         let (mandate, agreement) = (shown.field("agree", "mandate"), shown.field("agree", "agreement"));
-        let fields =
-            [("deed", "agree"), ("back", "auto"), ("mandate", &mandate), ("agreement", &agreement)];
+        let fields = [("deed", "agree"), ("back", "auto"), ("mandate", &mandate), ("agreement", &agreement)];
         self.deed(&page, &fields, "agree");
         mandate
     }
@@ -240,9 +242,8 @@ fn read(mut answer: ureq::http::Response<ureq::Body>) -> Page {
     };
     let cookie = header("set-cookie").split(';').next().unwrap_or_default().to_owned();
     let headers = answer.headers().iter();
-    let headers = headers.map(|(name, value)| {
-        (name.to_string(), value.to_str().unwrap_or_default().to_owned())
-    });
+    let headers =
+        headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned()));
     Page {
         status: answer.status().as_u16(),
         location: header("location"),
@@ -300,9 +301,15 @@ fn a_customer_delegates_calls_off_and_ends_it_on_one_page() {
     shop.deed(&page, &[("deed", "revoke"), ("mandate", &mandate)], "revoke");
     assert_eq!(shop.connection().mandates[&mandate].state, MandateState::Revoked);
     let receipts = shop.get(&format!("{page}/receipts?lang=en"));
-    for words in ["Terms shown", "Automatic orders on", "Order announced", "Order called off",
-        "Automatic orders paused", "Automatic orders ended", "as agreed (₩58,000)"]
-    {
+    for words in [
+        "Terms shown",
+        "Automatic orders on",
+        "Order announced",
+        "Order called off",
+        "Automatic orders paused",
+        "Automatic orders ended",
+        "as agreed (₩58,000)",
+    ] {
         receipts.has(words);
     }
 }
@@ -312,8 +319,13 @@ fn consents_choices_and_quiet_are_set_as_easily_as_unset() {
     let shop = Shop::open();
     let page = shop.link(LinkPurpose::Account, &shop.kim.to_string());
     let consent = |given: &str| {
-        let fields = [("deed", "consent"), ("back", "settings"), ("purpose", "advertising"), ("given", given),
-            ("notice", "page:advertising:1:ko")];
+        let fields = [
+            ("deed", "consent"),
+            ("back", "settings"),
+            ("purpose", "advertising"),
+            ("given", given),
+            ("notice", "page:advertising:1:ko"),
+        ];
         shop.deed(&page, &fields, "consent");
         shop.connection().consents["advertising"].clone()
     };
@@ -325,8 +337,15 @@ fn consents_choices_and_quiet_are_set_as_easily_as_unset() {
     assert!(!shop.connection().consents["advertising"].given);
 
     let prefer = |strategy: &str, share: &str, said: &str| {
-        let fields = [("deed", "prefer"), ("back", "settings"), ("category", "toner"), ("strategy", strategy),
-            ("share", share), ("fallback", "respond"), ("cap", "1")];
+        let fields = [
+            ("deed", "prefer"),
+            ("back", "settings"),
+            ("category", "toner"),
+            ("strategy", strategy),
+            ("share", share),
+            ("fallback", "respond"),
+            ("cap", "1"),
+        ];
         shop.deed(&page, &fields, said);
     };
     prefer("coach", "2", "prefer");
@@ -456,9 +475,11 @@ fn everything_that_is_shown_can_be_taken_along() {
     shop.deed(&page, &[("deed", "order-now"), ("mandate", &mandate)], "order-now");
     let file = shop.get(&format!("{page}/data.json"));
     assert_eq!(file.status, 200);
-    assert!(file.headers.iter().any(|(name, value)| {
-        name == "content-disposition" && value.starts_with("attachment")
-    }));
+    assert!(
+        file.headers
+            .iter()
+            .any(|(name, value)| { name == "content-disposition" && value.starts_with("attachment") })
+    );
     let data: Value = serde_json::from_str(&file.body).unwrap();
     assert_eq!(data["profile"]["traits"]["email"], "kim@example.com");
     assert_eq!(data["devices"][0]["slots"]["black"]["level"], 0.42);
@@ -559,9 +580,8 @@ fn each_role_may_what_the_table_says_on_every_path() {
 fn one_signs_in_with_the_right_password_and_out_again() {
     let shop = Shop::open();
     shop.staff("jun", &[Role::Operations]);
-    let sign_in = |password: &str| {
-        shop.post("/ops/sign-in", &[("name", "jun"), ("password", password)]).status
-    };
+    let sign_in =
+        |password: &str| shop.post("/ops/sign-in", &[("name", "jun"), ("password", password)]).status;
     assert_eq!(sign_in("wrong"), 401);
     let nobody = shop.post("/ops/sign-in", &[("name", "who"), ("password", PASSWORD)]);
     assert_eq!(nobody.status, 401);
@@ -633,7 +653,11 @@ fn a_page_says_how_it_may_be_used() {
     let shop = Shop::open();
     let page = shop.get(&shop.link(LinkPurpose::Account, &shop.kim.to_string()));
     let header = |name: &str| {
-        page.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone()).unwrap_or_default()
+        page.headers
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.clone())
+            .unwrap_or_default()
     };
     assert!(header("content-security-policy").starts_with("default-src 'none'; style-src 'self'"));
     assert_eq!(header("referrer-policy"), "same-origin");

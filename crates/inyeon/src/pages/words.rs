@@ -66,8 +66,7 @@ impl<'a> Words<'a> {
         let local = at.to_timestamp().to_zoned(model::time::zone_or_utc(&self.zone));
         match self.messages.lang {
             Lang::Ko => {
-                let weekday =
-                    usize::try_from(local.weekday().to_monday_zero_offset()).unwrap_or_default();
+                let weekday = usize::try_from(local.weekday().to_monday_zero_offset()).unwrap_or_default();
                 let (year, month, day) = (local.year(), local.month(), local.day());
                 format!("{year}년 {month}월 {day}일({})", WEEKDAYS_KO[weekday])
             }

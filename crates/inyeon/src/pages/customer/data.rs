@@ -179,9 +179,10 @@ pub(super) fn export(view: &View<'_>, receipts: &[Receipt]) -> Value {
             "registered_at": device.registered_at, "gone_at": device.gone_at, "slots": slots,
         })
     });
-    let steps = connection.steps.iter().map(|((category, step), at)| {
-        json!({ "category": category, "step": step, "at": at })
-    });
+    let steps = connection
+        .steps
+        .iter()
+        .map(|((category, step), at)| json!({ "category": category, "step": step, "at": at }));
     let taken = connection.taken.iter().map(|((category, strategy), taken)| {
         json!({ "category": category, "strategy": strategy.name(), "shown": taken.shown, "taken": taken.taken })
     });

@@ -482,10 +482,7 @@ mod tests {
             }
         };
         check(LinkPurpose::Account, &Deed::ALL);
-        check(
-            LinkPurpose::Offer,
-            &[Deed::Ask, Deed::Choose, Deed::Undo, Deed::Snooze, Deed::Unsubscribe],
-        );
+        check(LinkPurpose::Offer, &[Deed::Ask, Deed::Choose, Deed::Undo, Deed::Snooze, Deed::Unsubscribe]);
         check(LinkPurpose::Action, &[Deed::CallOff, Deed::Dispute, Deed::Pause, Deed::Revoke]);
         check(
             LinkPurpose::Mandate,

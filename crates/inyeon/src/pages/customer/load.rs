@@ -37,7 +37,6 @@ pub(super) struct Offer {
     pub(super) quantity: Quantity,
     pub(super) price: Option<Money>,
     pub(super) due_at: Option<Time>,
-    pub(super) probability: Option<f64>,
 }
 
 /// A decision's record, read back.
@@ -135,7 +134,6 @@ pub(super) fn offers_now(
             quantity,
             price: offer.as_ref().and_then(|offer| offer.total),
             due_at: offer.as_ref().map(|offer| offer.due_at),
-            probability: offer.as_ref().map(|offer| offer.probability),
         });
     }
     Ok(offers)
@@ -199,9 +197,7 @@ impl Known {
         let prior = connection.priors.get(&slot.category).map(|pinned| pinned.prior.clone());
         let level = slot.level.as_ref()?;
         let forecast = level.runs_empty(&prior.unwrap_or_default(), days_of(self.now), rule.empty_at).ok()?;
-        let after = |days: f64| {
-            self.now.plus_micros((days.clamp(0.0, 3_650.0) * 86_400_000_000.0) as i64)
-        };
+        let after = |days: f64| self.now.plus_micros((days.clamp(0.0, 3_650.0) * 86_400_000_000.0) as i64);
         Some((after(forecast.quantile(0.1)), after(forecast.quantile(0.9))))
     }
 }

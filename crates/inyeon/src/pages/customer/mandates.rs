@@ -5,9 +5,9 @@ use maud::{Markup, html};
 use model::connection::{MandateState, MandateTerms, Strategy};
 use model::{Money, Time};
 
+use super::View;
 use super::deeds::Deed;
 use super::home::action_card;
-use super::View;
 use crate::pages::layout::{list, select};
 
 pub(super) fn page(view: &View<'_>) -> Markup {
@@ -200,7 +200,10 @@ fn so_far(view: &View<'_>, record: &MandateRecord) -> Vec<(String, Markup)> {
         let minor = spent.iter().map(|spend| spend.amount.minor).sum();
         let amount = Money { minor, currency: terms.max_each.currency };
         let values = [("amount", words.money(amount)), ("orders", spent.len().to_string())];
-        rows.push((view.get("page-mandate-spent"), html! { (words.with("page-mandate-spent-text", &values)) }));
+        rows.push((
+            view.get("page-mandate-spent"),
+            html! { (words.with("page-mandate-spent-text", &values)) },
+        ));
     }
     if record.state == MandateState::Active {
         rows.push((view.get("page-mandate-next"), html! { (next(view, terms)) }));
@@ -250,7 +253,8 @@ fn set_up(view: &View<'_>, category: &str) -> Markup {
     });
     let currency = price.map_or(String::new(), |price| price.currency.code().to_owned());
     let id = |name: &str| format!("{category}-{name}");
-    let hours = |hours: &str| (hours.to_owned(), view.words.with("page-hours", &[("hours", hours.to_owned())]));
+    let hours =
+        |hours: &str| (hours.to_owned(), view.words.with("page-hours", &[("hours", hours.to_owned())]));
     let number = |n: &str| (n.to_owned(), view.words.with("page-times", &[("n", n.to_owned())]));
     let rise = |n: &str| match n {
         "0" => ("0".to_owned(), view.get("page-rise-none")),

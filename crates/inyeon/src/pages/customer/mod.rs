@@ -13,11 +13,11 @@ mod why;
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::{Form, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::Router;
 use maud::{Markup, html};
 use model::connection::LinkPurpose;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -47,7 +47,6 @@ struct View<'a> {
     base: String,
     /// Which part of it this is.
     part: &'a str,
-    company: Option<&'a str>,
 }
 
 impl View<'_> {
@@ -176,7 +175,7 @@ fn render(
     words.items =
         known.items.iter().filter_map(|(id, (name, _))| Some((id.clone(), name.clone()?))).collect();
     let base = format!("{}/c/{token}", app.links.prefix());
-    let view = View { known, words, claims, base, part, company: app.company.as_deref() };
+    let view = View { known, words, claims, base, part };
     let is_account = claims.purpose == LinkPurpose::Account;
     let body = match (claims.purpose, part, id) {
         (LinkPurpose::Account, "", "") => Some((view.get("page-home"), home::page(&view))),

@@ -5,16 +5,18 @@ use engine::playbook::Playbook;
 use maud::{Markup, html};
 use model::connection::NeedStage;
 
+use super::View;
 use super::deeds::Deed;
 use super::home::{can_undo, undo_card};
 use super::load::read;
-use super::View;
 use crate::pages::layout::list;
 
 /// Needs for which something is offered or asked now.
 pub(super) fn open<'a>(view: &View<'a>) -> Vec<&'a NeedRecord> {
     let needs = view.known.connection().needs.values();
-    needs.filter(|record| view.known.offers.get(&record.need.need_id).is_some_and(|o| !o.is_empty())).collect()
+    needs
+        .filter(|record| view.known.offers.get(&record.need.need_id).is_some_and(|o| !o.is_empty()))
+        .collect()
 }
 
 /// A need on the first page.

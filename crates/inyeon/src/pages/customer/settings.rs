@@ -40,9 +40,10 @@ fn choices(view: &View<'_>, category: &str) -> Markup {
     });
     let devices: Vec<&String> = devices.map(|(device_id, _)| device_id).collect();
     let own = |device: &str| {
-        connection.preferences.iter().any(|known| {
-            known.category == category && known.device_id.as_deref() == Some(device)
-        })
+        connection
+            .preferences
+            .iter()
+            .any(|known| known.category == category && known.device_id.as_deref() == Some(device))
     };
     let snoozed = connection.snoozed.get(category).filter(|until| **until > view.known.now);
     html! {
@@ -104,7 +105,9 @@ fn form(view: &View<'_>, category: &str, device: Option<&str>, playbook: Option<
         .collect();
     let caps: Vec<(String, String)> = std::iter::once((String::new(), view.get("page-cap-any")))
         .chain(["0", "1", "2", "3"].map(|n| {
-            let words = if n == "0" { view.get("page-cap-none") } else {
+            let words = if n == "0" {
+                view.get("page-cap-none")
+            } else {
                 view.words.with("page-cap", &[("n", n.to_owned())])
             };
             (n.to_owned(), words)

@@ -73,7 +73,8 @@ fn reasons(view: &View<'_>, decided: &Decided) -> Markup {
     let follow = &decided.seen.followed;
     let text = |reason: &Reason| {
         let strategy = view.words.strategy(follow.chosen);
-        view.words.with(&format!("page-reason-{}", reason.code().replace('_', "-")), &[("strategy", strategy)])
+        view.words
+            .with(&format!("page-reason-{}", reason.code().replace('_', "-")), &[("strategy", strategy)])
     };
     let instead = follow.missing.map(|missing| {
         let why = view.get(&format!("page-missing-{}", missing.code().replace('_', "-")));
@@ -107,9 +108,8 @@ fn used(view: &View<'_>, decided: &Decided) -> Markup {
             let micros = (days.clamp(0.0, 3_650.0) * 86_400_000_000.0) as i64;
             view.words.day(seen.at.plus_micros(micros))
         };
-        let words = view
-            .words
-            .with("page-used-empty-text", &[("first", day(empty.p10)), ("last", day(empty.p90))]);
+        let words =
+            view.words.with("page-used-empty-text", &[("first", day(empty.p10)), ("last", day(empty.p90))]);
         rows.push((view.get("page-used-empty"), html! { (words) }));
     }
     if let Some(device) = &seen.subject.device_id {

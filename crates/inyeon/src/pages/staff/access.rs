@@ -34,10 +34,7 @@ impl Right {
 /// The table.
 const RIGHTS: [(Role, &[Right]); 5] = [
     (Role::Marketing, &[SeeRisk, SeeDecisions, SeeCustomers]),
-    (
-        Role::Operations,
-        &[SeeRisk, Remedy, SeeAutoOrders, SettleDispute, SeeDecisions, SeeCustomers, StopAll],
-    ),
+    (Role::Operations, &[SeeRisk, Remedy, SeeAutoOrders, SettleDispute, SeeDecisions, SeeCustomers, StopAll]),
     (Role::FrontLine, &[SeeRisk, Remedy, SeeAutoOrders, SettleDispute, SeeDecisions, SeeCustomers]),
     (Role::Analyst, &[SeeRisk, SeeAutoOrders, SeeDecisions]),
     (
@@ -58,7 +55,11 @@ mod tests {
     fn roles_may_what_the_table_says_and_nobody_else_anything() {
         let check = |role: Role, expect: &[Right]| {
             for right in Right::ALL {
-                assert_eq!(may(&BTreeSet::from([role]), right), expect.contains(&right), "{role:?} {right:?}");
+                assert_eq!(
+                    may(&BTreeSet::from([role]), right),
+                    expect.contains(&right),
+                    "{role:?} {right:?}"
+                );
             }
         };
         let seeing = [SeeRisk, SeeDecisions];

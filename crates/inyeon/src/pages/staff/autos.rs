@@ -25,7 +25,7 @@ const KINDS: [(&str, &[ActionState]); 4] = [
 ];
 
 pub(super) async fn page(visit: Visit) -> Response {
-    if let Err(refused) = visit.must(Right::SeeAutoOrders) {
+    if let Some(refused) = visit.refusal(Right::SeeAutoOrders) {
         return refused;
     }
     let found = visit.off(|app| {
@@ -108,7 +108,7 @@ pub(super) fn card(visit: &Visit, words: &Words<'_>, row: &AutoOrderRow, name: O
 }
 
 pub(super) async fn settle(visit: Visit, Form(filled): Form<Filled>) -> Response {
-    if let Err(refused) = visit.must_by_form(Right::SettleDispute, &filled) {
+    if let Some(refused) = visit.refusal_of_form(Right::SettleDispute, &filled) {
         return refused;
     }
     let Ok(entity) = filled.customer.parse::<EntityId>() else {

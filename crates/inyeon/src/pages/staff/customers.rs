@@ -17,7 +17,7 @@ const FOUND: usize = 30;
 const SHOWN: usize = 10;
 
 pub(super) async fn page(visit: Visit) -> Response {
-    if let Err(refused) = visit.must(Right::SeeCustomers) {
+    if let Some(refused) = visit.refusal(Right::SeeCustomers) {
         return refused;
     }
     let text = visit.asked.q.clone().unwrap_or_default();
@@ -60,7 +60,7 @@ pub(super) async fn page(visit: Visit) -> Response {
 }
 
 pub(super) async fn one(visit: Visit, Path(id): Path<String>) -> Response {
-    if let Err(refused) = visit.must(Right::SeeCustomers) {
+    if let Some(refused) = visit.refusal(Right::SeeCustomers) {
         return refused;
     }
     let Ok(entity) = id.parse::<EntityId>() else { return visit.not_there() };
@@ -69,7 +69,9 @@ pub(super) async fn one(visit: Visit, Path(id): Path<String>) -> Response {
         Ok(fold.entity(head)?.customer().filter(|known| known.erased_at.is_none()).cloned())
     });
     let known = match known.await {
-        Some(Some(known)) if known.profile.first_seen.is_some() || !known.connection.needs.is_empty() => known,
+        Some(Some(known)) if known.profile.first_seen.is_some() || !known.connection.needs.is_empty() => {
+            known
+        }
         Some(_) => return visit.not_there(),
         None => return visit.later(),
     };
@@ -77,7 +79,11 @@ pub(super) async fn one(visit: Visit, Path(id): Path<String>) -> Response {
     let rows = visit.off(move |app| {
         app.node.drain()?;
         let reader = app.node.reader()?;
-        Ok((reader.profile(head)?, reader.auto_orders(Some(head), SHOWN)?, reader.decisions(Some(head), SHOWN)?))
+        Ok((
+            reader.profile(head)?,
+            reader.auto_orders(Some(head), SHOWN)?,
+            reader.decisions(Some(head), SHOWN)?,
+        ))
     });
     let (Some(Ok((profile, autos, decided))), Some((zone, playbooks))) =
         (rows.await, setting(&visit.app).await)
@@ -123,7 +129,8 @@ fn about(words: &Words<'_>, known: &Customer, profile: Option<&views::ProfileRow
 fn tie(words: &Words<'_>, known: &Customer) -> Markup {
     let connection = &known.connection;
     let preferences = connection.preferences.iter().map(|set| {
-        let share = words.get(&format!("page-share-{}", connection.share(&set.category, set.device_id.as_deref())));
+        let share =
+            words.get(&format!("page-share-{}", connection.share(&set.category, set.device_id.as_deref())));
         let device = set.device_id.as_ref().map(|device| format!(" ({device})")).unwrap_or_default();
         (
             format!("{}{device}", words.category(&set.category)),

@@ -18,7 +18,7 @@ fn read(row: &DecisionRow) -> Option<(Seen, Choice)> {
 }
 
 pub(super) async fn page(visit: Visit) -> Response {
-    if let Err(refused) = visit.must(Right::SeeDecisions) {
+    if let Some(refused) = visit.refusal(Right::SeeDecisions) {
         return refused;
     }
     let found = visit.off(|app| {
@@ -74,7 +74,7 @@ fn does(words: &Words<'_>, does: &Does) -> String {
 }
 
 pub(super) async fn one(visit: Visit, Path(id): Path<String>) -> Response {
-    if let Err(refused) = visit.must(Right::SeeDecisions) {
+    if let Some(refused) = visit.refusal(Right::SeeDecisions) {
         return refused;
     }
     let found = visit.off(move |app| {
@@ -98,19 +98,28 @@ fn decision(visit: &Visit, words: &Words<'_>, row: &DecisionRow, seen: &Seen, ch
         (words.get("ops-customer"), customer(visit, &row.entity.to_string(), None)),
         (words.get("ops-playbook"), html! { (row.playbook) " " (row.version) }),
         (words.get("ops-rule"), html! { (seen.rule) " (" (words.percent(seen.confidence)) ")" }),
-        (words.get("page-strategy"), html! {
-            (words.strategy(follow.chosen))
-            @if follow.strategy != follow.chosen { " → " (words.strategy(follow.strategy)) }
-        }),
-        (words.get("page-used"), html! {
-            @if seen.used.is_empty() { (dash()) } @else { (seen.used.join(", ")) }
-        }),
+        (
+            words.get("page-strategy"),
+            html! {
+                (words.strategy(follow.chosen))
+                @if follow.strategy != follow.chosen { " → " (words.strategy(follow.strategy)) }
+            },
+        ),
+        (
+            words.get("page-used"),
+            html! {
+                @if seen.used.is_empty() { (dash()) } @else { (seen.used.join(", ")) }
+            },
+        ),
         (words.get("ops-arm"), html! { (seen.arm.clone().unwrap_or_else(dash)) }),
-        (words.get("ops-reasons"), html! {
-            @for reason in &choice.chosen.reasons {
-                p { (words.with(&format!("page-reason-{}", reason.code().replace('_', "-")), &[("strategy", words.strategy(follow.chosen))])) }
-            }
-        }),
+        (
+            words.get("ops-reasons"),
+            html! {
+                @for reason in &choice.chosen.reasons {
+                    p { (words.with(&format!("page-reason-{}", reason.code().replace('_', "-")), &[("strategy", words.strategy(follow.chosen))])) }
+                }
+            },
+        ),
     ];
     html! {
         section.card.now {

@@ -130,8 +130,7 @@ fn set_cookie(app: &App, response: &mut Response, secret: &str, seconds: u32) {
 }
 
 pub(super) async fn sign_out(visit: Visit, Form(filled): Form<Filled>) -> Response {
-    let token = crate::keys::hash_write_key(&filled.token);
-    if !guard::is_ours(&visit.headers) || token != crate::keys::hash_write_key(&visit.person.form_token) {
+    if !visit.is_our_form(&filled.token) {
         return visit.refused("page-not-from-here");
     }
     if let Some(secret) = cookie(&visit.headers, SESSION_COOKIE) {

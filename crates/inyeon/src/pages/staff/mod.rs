@@ -124,11 +124,9 @@ async fn person(app: &App, headers: &HeaderMap) -> Option<Person> {
         Ok(workspace.and_then(|known| known.staff.get(&name)).cloned())
     });
     match account.await? {
-        Some(known) if known.changed_at == session.account_changed_at => Some(Person {
-            name: session.name,
-            roles: known.account.roles,
-            form_token: session.form_token,
-        }),
+        Some(known) if known.changed_at == session.account_changed_at => {
+            Some(Person { name: session.name, roles: known.account.roles, form_token: session.form_token })
+        }
         // Removed, or changed since: the session is good for nothing any more.
         _ => {
             app.desk.end(secret);
@@ -170,19 +168,25 @@ impl Visit {
         Words::new(self.messages(), zone, playbooks)
     }
 
-    /// Whether this may be looked at; the answer where not.
-    fn must(&self, right: Right) -> Result<(), Response> {
-        if self.person.may(right) { Ok(()) } else { Err(self.refused("ops-may-not")) }
+    /// The answer to somebody who may not look at this.
+    fn refusal(&self, right: Right) -> Option<Response> {
+        (!self.person.may(right)).then(|| self.refused("ops-may-not"))
     }
 
-    /// Whether a form may be acted on: it is of this session, from a page of ours, and by somebody who may.
-    fn must_by_form(&self, right: Right, filled: &Filled) -> Result<(), Response> {
-        let ours = guard::is_ours(&self.headers);
-        let token = crate::keys::hash_write_key(&filled.token);
-        if !ours || token != crate::keys::hash_write_key(&self.person.form_token) {
-            return Err(self.refused("page-not-from-here"));
+    /// The answer to a form that is not acted on: one of another session, from no page of ours, or by somebody who may
+    /// not.
+    fn refusal_of_form(&self, right: Right, filled: &Filled) -> Option<Response> {
+        if self.is_our_form(&filled.token) {
+            self.refusal(right)
+        } else {
+            Some(self.refused("page-not-from-here"))
         }
-        self.must(right)
+    }
+
+    /// Whether a form with this token is of this session and comes from a page of ours.
+    fn is_our_form(&self, token: &str) -> bool {
+        let hashed = crate::keys::hash_write_key;
+        guard::is_ours(&self.headers) && hashed(token) == hashed(&self.person.form_token)
     }
 
     fn refused(&self, key: &str) -> Response {

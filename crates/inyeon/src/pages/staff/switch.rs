@@ -73,16 +73,16 @@ pub(super) fn banner(visit: &Visit, switch: &Switch) -> Markup {
 }
 
 pub(super) async fn stop(visit: Visit, Form(filled): Form<Filled>) -> Response {
-    match visit.must_by_form(Right::StopAll, &filled) {
-        Ok(()) => switch(&visit, false).await,
-        Err(refused) => refused,
+    match visit.refusal_of_form(Right::StopAll, &filled) {
+        None => switch(&visit, false).await,
+        Some(refused) => refused,
     }
 }
 
 pub(super) async fn start(visit: Visit, Form(filled): Form<Filled>) -> Response {
-    match visit.must_by_form(Right::StartAll, &filled) {
-        Ok(()) => switch(&visit, true).await,
-        Err(refused) => refused,
+    match visit.refusal_of_form(Right::StartAll, &filled) {
+        None => switch(&visit, true).await,
+        Some(refused) => refused,
     }
 }
 
@@ -91,7 +91,9 @@ async fn switch(visit: &Visit, on: bool) -> Response {
     let command = Command::SwitchEffects { on, reason: format!("staff:{}", visit.person.name) };
     let (told, done) = tokio::sync::oneshot::channel();
     let work = move |fold: &mut runtime::Fold, now| fold.command(EntityId::workspace(), &command, now);
-    let sent = visit.app.node.act(work, move |_| drop(told.send(())));
+    let sent = visit.app.node.act(work, move |_| {
+        let _ = told.send(());
+    });
     if sent.is_err() || done.await.is_err() {
         return not_done(visit, "/ops", "later");
     }

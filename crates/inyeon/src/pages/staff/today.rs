@@ -17,7 +17,7 @@ use crate::render::{array, plain};
 const SHOWN: usize = 50;
 
 pub(super) async fn page(visit: Visit) -> Response {
-    if let Err(refused) = visit.must(Right::SeeRisk) {
+    if let Some(refused) = visit.refusal(Right::SeeRisk) {
         return refused;
     }
     let found = visit.off(|app| {
@@ -102,13 +102,12 @@ fn card(visit: &Visit, words: &Words<'_>, item: &Value) -> Markup {
 }
 
 pub(super) async fn remedy(visit: Visit, Form(filled): Form<Filled>) -> Response {
-    if let Err(refused) = visit.must_by_form(Right::Remedy, &filled) {
+    if let Some(refused) = visit.refusal_of_form(Right::Remedy, &filled) {
         return refused;
     }
     let Some(kind) = RemedyKind::from_name(&filled.kind) else { return not_done(&visit, "/ops", "not") };
-    let done = visit.off(move |app| {
-        at_risk::run(&app.node, RiskOp::Remedy { promise_id: filled.promise, kind })
-    });
+    let done =
+        visit.off(move |app| at_risk::run(&app.node, RiskOp::Remedy { promise_id: filled.promise, kind }));
     match done.await {
         Some(Ok(_)) => see(&visit.path("/ops?done=remedied")),
         Some(Err(failure)) => not_done(&visit, "/ops", &failure.code),

@@ -34,7 +34,7 @@ pub(super) fn render(report: &Report, messages: &Messages) -> String {
     let violations = &report.plain().violations;
     if !violations.is_empty() {
         let _ = writeln!(out, "\n{}", messages.get("run-violations"));
-        violations.iter().take(SHOWN).for_each(|what| drop(writeln!(out, "- {what}")));
+        violations.iter().take(SHOWN).for_each(|what| out += &format!("- {what}\n"));
     }
     if !report.stops.is_empty() {
         let _ = writeln!(out, "\n{}", messages.get("run-stops"));
