@@ -118,6 +118,8 @@ class Shop:
                 self.track("stock.counted", {"item_id": item["item_id"], "place": place, "on_hand": count})
         slots = [{"slot": "black", "category": "toner"}]
         self.track("device.registered", {"device_id": "printer-1", "model": "HL-L2370DW", "slots": slots}, "hana")
+        # What devices report is kept only of who shares it.
+        self.cli("preference", "set", "hana", "toner", "wait", "--share", "2")
         for level in (61, 47, 36):
             self.track("slot.level_reported", {"device_id": "printer-1", "slot": "black", "level": level})
         token = json.loads((self.store / "server.json").read_text())["token"]

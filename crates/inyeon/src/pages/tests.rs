@@ -1,7 +1,8 @@
 //! The pages on a real server: who sees what, what a link is good for, and that nobody else's form is acted on.
 
 use model::connection::{
-    ActionState, ConnectionCommand, Link, LinkPurpose, MandateState, MandateTerms, Period, SpendLimit,
+    ActionState, ConnectionCommand, Fallback, Link, LinkPurpose, MandateState, MandateTerms, Period,
+    Preference, SpendLimit, Strategy,
 };
 use model::{Currency, EntityId, Identifier, Money, OrderDefaults, Quantity, Role, StaffAccount, Time};
 use runtime::{FoldError, NodeOptions, Sink};
@@ -63,7 +64,11 @@ impl Shop {
         let facing = Facing { public_url: None, company: Some("Toner House".to_owned()) };
         let store = dir.path().join("store");
         let server = Server::start_at(&store, "127.0.0.1:0", facing, Some("try-me"), options).unwrap();
-        let config = ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0).build();
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_idle_connections(0)
+            .build();
         let mut shop = Shop { server, agent: config.into(), kim: EntityId::workspace(), _dir: dir };
         let mut reference = shop.server.app.node.ask(|fold| fold.reference().clone()).unwrap();
         let promising = json!({
@@ -90,10 +95,23 @@ impl Shop {
         let slots = json!([{ "slot": "black", "category": "toner" }]);
         let printer = json!({ "device_id": "printer-1", "model": MODEL, "slots": slots });
         shop.track(Some("kim"), "device.registered", &printer);
+        shop.op(Op::Drain);
+        shop.kim = shop.known("kim");
+        // What devices report is kept only of who shares it.
+        shop.connect(ConnectionCommand::SetPreference(Preference {
+            category: "toner".to_owned(),
+            device_id: None,
+            strategy: Strategy::Wait,
+            fallback: Fallback::Wait,
+            share: 2,
+            channel: None,
+            cap_per_week: None,
+            version: 0,
+            at: Time(0),
+        }));
         let level = json!({ "device_id": "printer-1", "slot": "black", "level": 42 });
         shop.track(None, "slot.level_reported", &level);
         shop.op(Op::Drain);
-        shop.kim = shop.known("kim");
         shop.with_defaults();
         shop
     }
@@ -484,7 +502,9 @@ fn everything_that_is_shown_can_be_taken_along() {
     assert_eq!(data["profile"]["traits"]["email"], "kim@example.com");
     assert_eq!(data["devices"][0]["slots"]["black"]["level"], 0.42);
     assert_eq!(data["mandates"][&mandate]["state"], "active");
-    assert_eq!(data["preferences"][0]["strategy"], "automate");
+    let set = data["preferences"].as_array().unwrap().iter();
+    let of_printer = set.filter(|set| set["device_id"] == "printer-1").map(|set| &set["strategy"]);
+    assert_eq!(of_printer.collect::<Vec<_>>(), ["automate"]);
     let decision = data["decisions"].as_object().unwrap().values().next().unwrap();
     assert_eq!(decision["choice"]["chosen"]["does"]["does"], "order");
     assert!(decision["at"].as_str().unwrap().ends_with('Z'), "{decision}");

@@ -244,7 +244,8 @@ fn is_about(claims: &Claims, deed: Deed, form: &Form, connection: &Connection) -
             Deed::Snooze => {
                 connection.needs.get(about).is_some_and(|need| need.need.category == form.category)
             }
-            Deed::Unsubscribe => true,
+            // An order is named by itself; whether it is of this need, `undo` looks.
+            Deed::Unsubscribe | Deed::Undo => true,
             _ => form.need == about,
         },
         LinkPurpose::Action => match deed {
