@@ -40,7 +40,7 @@ pub struct DemoArgs {
 }
 
 /// The chapters after the shop's days take so long.
-const CHAPTERS_DAYS: i64 = 21;
+const CHAPTERS_DAYS: i64 = 31;
 const WRITE_KEY: &str = "demo";
 /// A directory with this file in it is a demo's, and a new demo may take its place.
 const BADGE: &str = "demo.txt";

@@ -22,7 +22,7 @@ pub use self::choose::{
 pub(crate) use self::evolve::apply;
 pub use self::limits::{Block, check_limits, period_start, wider};
 pub(crate) use self::policy::clock;
-pub use self::policy::{Followed, Missing, followed, is_quiet, quiet_until};
+pub use self::policy::{Barriers, Followed, Missing, followed, is_quiet, quiet_until};
 
 /// Needs that ended, automatic orders that ended and decisions: as many of the latest are kept here; the views keep
 /// them all.

@@ -1,12 +1,13 @@
 //! Which strategy is followed for a need, and why it is not the chosen one where it is not.
 
 use jiff::civil;
-use model::Time;
 use model::connection::{Fallback, MandateState, Strategy};
+use model::{OrderDefaults, Time};
 use serde::{Deserialize, Serialize};
 
 use super::{Connection, UNSET};
 use crate::playbook::{Playbook, QuietHours};
+use crate::promising::OrderRules;
 
 /// What a strategy lacks.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -24,6 +25,10 @@ pub enum Missing {
     MandateSuspended,
     /// Shown, and not agreed to.
     MandateNotAgreed,
+    /// The customer has stored nothing to order by: no address.
+    OrderDefaults,
+    /// Orders are paid at once, and the customer has stored nothing to pay by.
+    PaymentToken,
     /// The customer is in the group to whom nothing is done unasked.
     Holdout,
 }
@@ -38,8 +43,33 @@ impl Missing {
             Missing::MandatePaused => "mandate_paused",
             Missing::MandateSuspended => "mandate_suspended",
             Missing::MandateNotAgreed => "mandate_not_agreed",
+            Missing::OrderDefaults => "order_defaults",
+            Missing::PaymentToken => "payment_token",
             Missing::Holdout => "holdout",
         }
+    }
+}
+
+/// What stands against a strategy besides what the customer set.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Barriers {
+    /// The customer is in the group to whom nothing is done unasked.
+    pub holdout: bool,
+    /// What an order for this customer would lack.
+    pub order: Option<Missing>,
+}
+
+impl Barriers {
+    /// As a customer stands.
+    pub fn of(defaults: Option<&OrderDefaults>, rules: &OrderRules, holdout: bool) -> Self {
+        let order = match defaults {
+            None => Some(Missing::OrderDefaults),
+            Some(known) if rules.payment_required && known.payment_token.is_none() => {
+                Some(Missing::PaymentToken)
+            }
+            Some(_) => None,
+        };
+        Barriers { holdout, order }
     }
 }
 
@@ -62,7 +92,7 @@ pub fn followed(
     playbook: &Playbook,
     device: Option<&str>,
     slot: Option<&str>,
-    holdout: bool,
+    barriers: Barriers,
 ) -> Followed {
     let category = &playbook.category;
     let set = connection.preference(category, device);
@@ -76,14 +106,14 @@ pub fn followed(
         if share < least {
             return Some(Missing::Share);
         }
-        if holdout && strategy.is_unasked() && strategy != Strategy::Automate {
+        if barriers.holdout && strategy.is_unasked() && strategy != Strategy::Automate {
             return Some(Missing::Holdout);
         }
         if strategy != Strategy::Automate {
             return None;
         }
         match connection.mandate_for(category, device, slot).map(|mandate| mandate.state) {
-            Some(MandateState::Active) => None,
+            Some(MandateState::Active) => barriers.order,
             Some(MandateState::Paused) => Some(Missing::MandatePaused),
             Some(MandateState::Suspended) => Some(Missing::MandateSuspended),
             Some(MandateState::Presented) => Some(Missing::MandateNotAgreed),

@@ -5,6 +5,7 @@ pub mod cmd;
 mod mandates;
 mod shown;
 
+use engine::connection::Barriers;
 use model::connection::{ConnectionCommand, Consent, Fallback, Preference, SHARE_MAX, Strategy, Subject};
 use model::{EntityId, Outcome, Time};
 use runtime::{Fold, FoldError, Node};
@@ -179,6 +180,14 @@ fn connection(fold: &mut Fold, id: EntityId) -> Result<engine::Connection, FoldE
     Ok(fold.entity(head)?.customer().map(|known| (*known.connection).clone()).unwrap_or_default())
 }
 
+/// What stands against automatic orders for a customer.
+fn barriers(fold: &mut Fold, id: EntityId) -> Result<Barriers, FoldError> {
+    let head = fold.head(id)?;
+    let rules = fold.reference().promising.orders.clone();
+    let defaults = fold.entity(head)?.customer().and_then(|known| known.order_defaults.as_deref());
+    Ok(Barriers::of(defaults, &rules, false))
+}
+
 fn state_need(fold: &mut Fold, now: Time, need: &NewNeed) -> Result<Done, FoldError> {
     let arose_at = match need.arose_at.as_deref().map(|text| instant("arose_at", text)).transpose() {
         Ok(arose_at) => arose_at,
@@ -231,8 +240,8 @@ fn order_need(
 }
 
 fn show(fold: &mut Fold, id: EntityId, user_id: &str, now: Time) -> Result<Done, FoldError> {
-    let known = connection(fold, id)?;
-    Ok(Ok(shown::connection(&known, fold.reference(), user_id, now)))
+    let (known, barriers) = (connection(fold, id)?, barriers(fold, id)?);
+    Ok(Ok(shown::connection(&known, fold.reference(), barriers, user_id, now)))
 }
 
 impl NewPreference {
@@ -273,12 +282,12 @@ fn set_preference(fold: &mut Fold, now: Time, id: EntityId, new: &NewPreference)
         Err(refused) => return Ok(Err(refused)),
     };
     let outcomes = fold.connect(id, &ConnectionCommand::SetPreference(wished.clone()), now)?;
-    let known = connection(fold, id)?;
+    let (known, barriers) = (connection(fold, id)?, barriers(fold, id)?);
     // What was set so already is set, too.
     let is_it =
         |set: &&Preference| **set == Preference { version: set.version, at: set.at, ..wished.clone() };
     Ok(match known.preferences.iter().find(is_it) {
-        Some(set) => Ok(shown::preference(&known, fold.reference(), set)),
+        Some(set) => Ok(shown::preference(&known, fold.reference(), barriers, set)),
         None => Err(refusal(&outcomes).unwrap_or_else(|| wrong("it could not be set"))),
     })
 }

@@ -2,8 +2,8 @@
 
 use engine::Reference;
 use engine::connection::{
-    ActionRecord, Choice, Connection, Device, Does, MandateRecord, NeedRecord, Seen, Slot, followed,
-    period_start,
+    ActionRecord, Barriers, Choice, Connection, Device, Does, MandateRecord, NeedRecord, Seen, Slot,
+    followed, period_start,
 };
 use model::connection::{Consent, MandateTerms, NeedStage, Period, Preference};
 use model::{Money, Time};
@@ -63,7 +63,13 @@ pub(super) fn stated(stated: &Stated, known: Option<&NeedRecord>) -> Value {
     told
 }
 
-pub(super) fn connection(known: &Connection, reference: &Reference, user_id: &str, now: Time) -> Value {
+pub(super) fn connection(
+    known: &Connection,
+    reference: &Reference,
+    barriers: Barriers,
+    user_id: &str,
+    now: Time,
+) -> Value {
     let list = |rows: Vec<Value>| Value::Array(rows);
     let away = known.away.iter().filter(|(_, until)| *until > now);
     let snoozed = known.snoozed.iter().filter(|(_, until)| **until > now);
@@ -71,7 +77,7 @@ pub(super) fn connection(known: &Connection, reference: &Reference, user_id: &st
     needs.sort_by_key(|record| std::cmp::Reverse(record.need.known_at));
     json!({
         "user_id": user_id,
-        "preferences": list(known.preferences.iter().map(|set| preference(known, reference, set)).collect()),
+        "preferences": list(known.preferences.iter().map(|set| preference(known, reference, barriers, set)).collect()),
         "consents": list(known.consents.values().map(consent).collect()),
         "devices": list(known.devices.iter().map(|(id, known)| device(id, known)).collect()),
         "needs": list(needs.into_iter().map(need).collect()),
@@ -85,14 +91,19 @@ pub(super) fn connection(known: &Connection, reference: &Reference, user_id: &st
 }
 
 /// What was set, and what is followed and shared as things are now.
-pub(super) fn preference(known: &Connection, reference: &Reference, set: &Preference) -> Value {
+pub(super) fn preference(
+    known: &Connection,
+    reference: &Reference,
+    barriers: Barriers,
+    set: &Preference,
+) -> Value {
     let device = set.device_id.as_deref();
     let playbook = reference.playbooks.of_category(&set.category);
     // What is set for a device is for its slots of this category.
     let of_category = |(name, slot): (&String, &Slot)| (slot.category == set.category).then(|| name.clone());
     let slots = device.and_then(|device| known.devices.get(device)).map(|device| &device.slots);
     let slot = slots.and_then(|slots| slots.iter().find_map(of_category));
-    let follow = playbook.map(|(_, playbook)| followed(known, playbook, device, slot.as_deref(), false));
+    let follow = playbook.map(|(_, playbook)| followed(known, playbook, device, slot.as_deref(), barriers));
     let missing = follow.and_then(|follow| follow.missing);
     json!({
         "category": set.category,

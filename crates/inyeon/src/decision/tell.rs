@@ -338,6 +338,8 @@ mod tests {
             Missing::MandatePaused,
             Missing::MandateSuspended,
             Missing::MandateNotAgreed,
+            Missing::OrderDefaults,
+            Missing::PaymentToken,
             Missing::Holdout,
         ];
         let occasions = [Occasion::Recognized, Occasion::Asked, Occasion::ActionDue, Occasion::OrderNow];

@@ -1,33 +1,38 @@
 //! The demonstration's chapter on acting for a customer: their printer runs low, and under a mandate a cartridge is
 //! there before it is empty, while they do nothing.
 
+use std::collections::BTreeSet;
+
 use engine::Connection;
 use engine::connection::{Choice, Seen};
 use engine::playbook::{Playbook, money_text};
 use model::connection::{
-    Action, ActionState, ConnectionCommand, Fallback, MandateTerms, Message, Period, Preference, PriceRule,
-    SpendLimit, Strategy,
+    Action, ActionState, ConnectionCommand, Fallback, LinkPurpose, MandateTerms, Message, Period, Preference,
+    PriceRule, SpendLimit, Strategy,
 };
-use model::{Currency, EntityId, Identifier, Money, OrderDefaults, Quantity, Time};
+use model::{Currency, EntityId, Identifier, Money, OrderDefaults, Quantity, Role, StaffAccount, Time};
 use runtime::ManualClock;
 use serde_json::{Value, json};
 
 use super::today::{HOUR_MICROS, Told};
 use super::{Client, Hero};
-use crate::error::Failure;
+use crate::error::{Failure, Kind};
 use crate::i18n::Messages;
 use crate::ops::{self, Op};
 use crate::serve::Server;
+use crate::staff::StaffOp;
 
 const PLAYBOOK: &str = include_str!("../../../../playbooks/toner.yaml");
 const ITEM: &str = "toner-tn760";
 const MODEL: &str = "HL-L2370DW";
 const DEVICE: &str = "demo-printer";
 const MANDATE: &str = "demo-mandate";
+/// Who signs in to the staff's pages.
+const STAFF: &str = "demo";
 /// Per cent that this household prints away in a day.
-const PER_DAY: f64 = 6.0;
+const PER_DAY: f64 = 4.0;
 /// Longer than any cartridge lasts at that.
-const DAYS_MAX: i64 = 16;
+const DAYS_MAX: i64 = 24;
 
 struct Chapter<'a> {
     server: &'a Server,
@@ -72,6 +77,7 @@ pub(super) fn play(
         chapter.put_in(day, &action)?;
         chapter.revoked()?;
     }
+    chapter.pages(hero)?;
     Ok(Told { json: Value::Object(chapter.told), text: chapter.text, until: chapter.now })
 }
 
@@ -143,6 +149,7 @@ impl Chapter<'_> {
                 to: "KR-11".to_owned(),
                 address: Some(json!({ "city": "Seoul" }).to_string()),
                 time_zone: Some("Asia/Seoul".to_owned()),
+                payment_token: Some("tok-demo".to_owned()),
                 ..OrderDefaults::default()
             },
         );
@@ -243,7 +250,8 @@ impl Chapter<'_> {
         self.drain()?;
         let connection = self.connection()?;
         let record = connection.actions.get(&action.action_id);
-        let order_id = record.and_then(|record| record.order_id.clone()).unwrap_or_default();
+        let order_id = record.and_then(|record| record.order_id.clone());
+        let order_id = order_id.ok_or_else(|| Failure::new(Kind::Failed, "demo-no-order"))?;
         let customer = self.customer;
         let due = {
             let order_id = order_id.clone();
@@ -253,10 +261,8 @@ impl Chapter<'_> {
                 Ok::<_, runtime::FoldError>(promises.next().map(|(_, promise)| promise.terms.due_at))
             })??
         };
-        let values = [
-            ("price", money_text(action.price)),
-            ("date", due.map(|due| self.day(due, false)).unwrap_or_default()),
-        ];
+        let due = due.ok_or_else(|| Failure::new(Kind::Failed, "demo-no-order"))?;
+        let values = [("price", money_text(action.price)), ("date", self.day(due, false))];
         self.say("demo-window", &values);
         self.told.insert("order_id".to_owned(), json!(order_id));
         self.wait(4)?;
@@ -278,14 +284,16 @@ impl Chapter<'_> {
         }
         let spare = self.now.since(arrived) / (24 * HOUR_MICROS);
         self.wait(12)?;
+        let slot = self.connection()?.slot(DEVICE, "black").cloned();
+        let dry =
+            slot.and_then(|slot| slot.empty_since).map_or(0, |since| self.now.since(since) / HOUR_MICROS);
         self.tell(None, "slot.replaced", &json!({ "device_id": DEVICE, "slot": "black" }))?;
         let connection = self.connection()?;
         let need = connection.needs.get(&action.need_id);
         let name = self.name.clone();
-        self.say("demo-in-hand", &[("name", name), ("days", spare.to_string())]);
+        self.say("demo-in-hand", &[("name", name), ("days", spare.to_string()), ("dry", dry.to_string())]);
         self.told.insert("need".to_owned(), json!(need.map(|need| need.stage.name())));
-        let empty = connection.slot(DEVICE, "black").and_then(|slot| slot.empty_since);
-        self.told.insert("ran_empty".to_owned(), json!(empty.is_some()));
+        self.told.insert("dry_hours".to_owned(), json!(dry));
         Ok(())
     }
 
@@ -295,6 +303,31 @@ impl Chapter<'_> {
         let name = self.name.clone();
         self.say("demo-revoked", &[("name", name)]);
         self.told.insert("mandate".to_owned(), json!(state));
+        Ok(())
+    }
+
+    /// Where the customer and the staff see all this.
+    fn pages(&mut self, hero: &Hero) -> Result<(), Failure> {
+        let node = &self.server.app.node;
+        let host = format!("http://{}", self.server.address);
+        let link = StaffOp::Link {
+            user: hero.customer_id.clone(),
+            purpose: LinkPurpose::Account,
+            about: None,
+            public_url: host.clone(),
+        };
+        let link = ops::run(node, Op::Staff(link))?;
+        let password = crate::keys::random_hex(8);
+        let account = StaffAccount {
+            name: STAFF.to_owned(),
+            password: crate::staff::hash(&password)?,
+            roles: BTreeSet::from([Role::Operations, Role::Admin]),
+        };
+        ops::run(node, Op::Staff(StaffOp::Add { account }))?;
+        let customer = link["url"].as_str().unwrap_or_default().to_owned();
+        self.say("demo-customer-page", &[("name", self.name.clone()), ("url", customer)]);
+        let values = [("url", format!("{host}/ops")), ("user", STAFF.to_owned()), ("password", password)];
+        self.say("demo-staff-page", &values);
         Ok(())
     }
 }

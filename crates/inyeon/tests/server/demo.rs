@@ -48,6 +48,14 @@ fn the_same_seed_is_the_same_shop_and_its_books_agree_with_the_engine() {
         assert_eq!(today["remedied"]["kind"], "other_source", "{today}");
         assert_eq!(today["remedied"]["due_at"], today["remedied"]["first_due_at"], "{today}");
         assert_eq!(today["ended"]["status"], "kept", "{today}");
+        // Ordered under the mandate, there before the old one was empty, and nothing after the revocation.
+        let delegated = &told["delegated"];
+        assert!(
+            delegated["order_id"].as_str().is_some_and(|id| id.starts_with("auto-demo-mandate")),
+            "{delegated}"
+        );
+        let came_to = ["need", "dry_hours", "mandate"].map(|name| &delegated[name]);
+        assert_eq!(came_to, [&json!("met"), &json!(0), &json!("revoked")], "{delegated}");
         assert_eq!(told["effects_answered"]["unknown_order"], Value::Null);
         assert_eq!(told["effects_answered"]["unknown_kind"], Value::Null);
     }

@@ -62,7 +62,7 @@ impl Decision<'_> {
         let (need, connection, now) = (&record.need, self.connection(), self.context.now);
         let (device, slot) = (need.subject.device_id.as_deref(), need.subject.slot.as_deref());
         let (arm, holdout) = self.arm_of(playbook);
-        let follow = followed(connection, playbook, device, slot, holdout);
+        let follow = followed(connection, playbook, device, slot, self.barriers(holdout));
         let share = connection.share(&need.category, device);
         let used = ["history", "readings", "context"].iter().take(usize::from(share));
         let zone = self.time_zone();

@@ -138,7 +138,7 @@ impl Decision<'_> {
         let Some(empty) = empty_in(known, prior, forecast, self.context.now.max(now)) else { return };
         let follow = {
             let (_, holdout) = self.arm_of(playbook);
-            followed(self.connection(), playbook, Some(device_id), Some(slot), holdout)
+            followed(self.connection(), playbook, Some(device_id), Some(slot), self.barriers(holdout))
         };
         let mandate = self.connection().mandate_for(&category, Some(device_id), Some(slot));
         let notice = match (follow.strategy, mandate) {

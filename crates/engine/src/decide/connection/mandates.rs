@@ -378,7 +378,8 @@ impl Decision<'_> {
         }
         let Some((_, playbook)) = self.playbook_of(&known.category) else { return };
         let (_, holdout) = self.arm_of(playbook);
-        let follow = followed(self.connection(), playbook, Some(device_id), Some(slot), holdout);
+        let follow =
+            followed(self.connection(), playbook, Some(device_id), Some(slot), self.barriers(holdout));
         let owners = playbook.owners.clone();
         let mandate = self.connection().mandate_for(&known.category, Some(device_id), Some(slot));
         let (Strategy::Automate, Some(mandate)) = (follow.strategy, mandate) else { return };

@@ -21,7 +21,7 @@ use model::{Fact, Time, TimerPurpose};
 
 pub use self::consider::Considered;
 use super::Decision;
-use crate::connection::Connection;
+use crate::connection::{Barriers, Connection};
 use crate::playbook::{Facts, Playbook};
 
 impl<'a> Decision<'a> {
@@ -36,6 +36,12 @@ impl<'a> Decision<'a> {
     /// The playbook that answers a category now.
     fn playbook_of(&self, category: &str) -> Option<(u32, &'a Playbook)> {
         self.context.reference.playbooks.of_category(category)
+    }
+
+    /// What stands against a strategy for this customer.
+    fn barriers(&self, holdout: bool) -> Barriers {
+        let rules = &self.context.reference.promising.orders;
+        Barriers::of(self.customer.order_defaults.as_deref(), rules, holdout)
     }
 }
 

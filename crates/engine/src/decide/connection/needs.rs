@@ -91,12 +91,13 @@ impl Decision<'_> {
         let need_id = format!("n-{}-{}", self.customer.id, self.connection().next_need + self.new_needs);
         self.new_needs += 1;
         let (arm, holdout) = self.arm_of(playbook);
+        let barriers = self.barriers(holdout);
         let follow = followed(
             self.connection(),
             playbook,
             subject.device_id.as_deref(),
             subject.slot.as_deref(),
-            holdout,
+            barriers,
         );
         let need = Need {
             need_id: need_id.clone(),
@@ -211,7 +212,7 @@ impl Decision<'_> {
             return;
         }
         let (_, holdout) = self.arm_of(playbook);
-        let follow = followed(connection, playbook, device, slot, holdout);
+        let follow = followed(connection, playbook, device, slot, self.barriers(holdout));
         if !follow.strategy.is_unasked() && !follow.ask_once {
             return;
         }

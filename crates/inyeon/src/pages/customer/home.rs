@@ -4,7 +4,7 @@ use engine::Order;
 use engine::connection::ActionRecord;
 use maud::{Markup, html};
 use model::OrderState;
-use model::connection::{ActionState, MandateState};
+use model::connection::{ActionState, MandateState, Preference};
 
 use super::deeds::Deed;
 use super::{View, needs};
@@ -203,11 +203,30 @@ fn connections(view: &View<'_>) -> Markup {
                         }
                         (super::settings::instead(view, category, None))
                     }
+                    @for (device, set) in own_of(view, category) {
+                        li {
+                            span.name { (view.words.category(category)) " · " (device) }
+                            span { (view.words.strategy(set.strategy)) }
+                            (super::settings::instead(view, category, set.device_id.as_deref()))
+                        }
+                    }
                 }
             }
             p.more { a href={ (view.base) "/settings" } { (view.get("page-change-choices")) } }
         }
     }
+}
+
+/// What is set for single devices of a category, with what each device is called.
+fn own_of<'a>(view: &'a View<'_>, category: &str) -> Vec<(&'a str, &'a Preference)> {
+    let connection = view.known.connection();
+    let set = connection.preferences.iter().filter(|set| set.category == category);
+    let of_device = set.filter_map(|set| {
+        let device_id = set.device_id.as_ref()?;
+        let model = connection.devices.get(device_id).and_then(|device| device.model.as_ref());
+        Some((model.unwrap_or(device_id).as_str(), set))
+    });
+    of_device.collect()
 }
 
 /// Devices and what is in them.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use engine::connection::{Choice, Connection, Does, Seen, days_of};
+use engine::connection::{Barriers, Choice, Connection, Does, Seen, days_of};
 use engine::playbook::{Playbook, Playbooks};
 use engine::promising::{Inquiry, WantedLine};
 use engine::{Customer, Entity, Order};
@@ -23,6 +23,8 @@ pub(super) struct Known {
     pub(super) orders: BTreeMap<String, Order>,
     pub(super) playbooks: Playbooks,
     pub(super) zone: String,
+    /// What stands against automatic orders.
+    pub(super) barriers: Barriers,
     /// What goods are called, and what they cost now.
     pub(super) items: BTreeMap<String, (Option<String>, Option<Money>)>,
     /// Where the steps of the history stand in the journal, oldest first.
@@ -68,6 +70,7 @@ pub(super) fn load(fold: &mut Fold, customer: EntityId, now: Time) -> Result<Opt
     };
     let customer = known.clone();
     let reference = fold.reference();
+    let barriers = Barriers::of(customer.order_defaults.as_deref(), &reference.promising.orders, false);
     let (playbooks, zone) = (reference.playbooks.clone(), customer.time_zone(&reference.promising.time_zone));
     let members = fold.person(id)?;
     let (mut orders, mut steps) = (BTreeMap::new(), Vec::new());
@@ -101,7 +104,7 @@ pub(super) fn load(fold: &mut Fold, customer: EntityId, now: Time) -> Result<Opt
             items.insert(item_id, (item.name.clone(), item.price));
         }
     }
-    Ok(Some(Known { id, now, customer, members, orders, playbooks, zone, items, steps, offers }))
+    Ok(Some(Known { id, now, customer, members, orders, playbooks, zone, barriers, items, steps, offers }))
 }
 
 /// What can be promised of these items now; nothing is held by it.

@@ -312,6 +312,6 @@ pub(super) fn missing(
     let terms = connection.mandates.values().find(fits).map(|record| &record.terms);
     let device = device.or_else(|| terms.and_then(|terms| terms.device_id.as_deref()));
     let slot = terms.and_then(|terms| terms.slot.as_deref());
-    let follow = followed(connection, playbook, device, slot, false);
+    let follow = followed(connection, playbook, device, slot, view.known.barriers);
     Some((follow.missing?.code(), follow.strategy))
 }
