@@ -2,6 +2,7 @@
 //! promises.
 
 mod delegated;
+mod pages;
 mod today;
 
 use std::path::{Path, PathBuf};
@@ -97,6 +98,8 @@ pub fn run(global: &Global, args: &DemoArgs, messages: &Messages) -> Result<(), 
     let answers: serde_json::Map<String, Value> =
         shop.answers().iter().map(|(answer, n)| (answer_name(*answer).to_owned(), json!(n))).collect();
     let ending = Ending::listen()?;
+    // From here on the shop is an ordinary one, and time is everybody's.
+    clock.release();
     if global.json {
         let tally = shop.tally();
         // How many commits this run took is the machine's, not the shop's.
@@ -126,6 +129,7 @@ pub fn run(global: &Global, args: &DemoArgs, messages: &Messages) -> Result<(), 
             print(&render::chain(profile, effects, &orders, messages));
             print(&today.text);
             print(&delegated.text);
+            print(&pages::open(&server, hero, messages)?);
         }
         let values = [
             ("events", sent.to_string()),
@@ -135,8 +139,6 @@ pub fn run(global: &Global, args: &DemoArgs, messages: &Messages) -> Result<(), 
         ];
         print(&messages.with("demo-ends", &values));
     }
-    // From here on the shop is an ordinary one, and time is everybody's.
-    clock.release();
     if !args.exit {
         if !quiet {
             complain(&messages.get("demo-stop"));

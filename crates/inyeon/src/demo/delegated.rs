@@ -1,16 +1,14 @@
 //! The demonstration's chapter on acting for a customer: their printer runs low, and under a mandate a cartridge is
 //! there before it is empty, while they do nothing.
 
-use std::collections::BTreeSet;
-
 use engine::Connection;
 use engine::connection::{Choice, Seen};
 use engine::playbook::{Playbook, money_text};
 use model::connection::{
-    Action, ActionState, ConnectionCommand, Fallback, LinkPurpose, MandateTerms, Message, Period, Preference,
-    PriceRule, SpendLimit, Strategy,
+    Action, ActionState, ConnectionCommand, Fallback, MandateTerms, Message, Period, Preference, PriceRule,
+    SpendLimit, Strategy,
 };
-use model::{Currency, EntityId, Identifier, Money, OrderDefaults, Quantity, Role, StaffAccount, Time};
+use model::{Currency, EntityId, Identifier, Money, OrderDefaults, Quantity, Time};
 use runtime::ManualClock;
 use serde_json::{Value, json};
 
@@ -20,15 +18,12 @@ use crate::error::{Failure, Kind};
 use crate::i18n::Messages;
 use crate::ops::{self, Op};
 use crate::serve::Server;
-use crate::staff::StaffOp;
 
 const PLAYBOOK: &str = include_str!("../../../../playbooks/toner.yaml");
 const ITEM: &str = "toner-tn760";
 const MODEL: &str = "HL-L2370DW";
 const DEVICE: &str = "demo-printer";
 const MANDATE: &str = "demo-mandate";
-/// Who signs in to the staff's pages.
-const STAFF: &str = "demo";
 /// Per cent that this household prints away in a day.
 const PER_DAY: f64 = 4.0;
 /// Longer than any cartridge lasts at that.
@@ -77,7 +72,6 @@ pub(super) fn play(
         chapter.put_in(day, &action)?;
         chapter.revoked()?;
     }
-    chapter.pages(hero)?;
     Ok(Told { json: Value::Object(chapter.told), text: chapter.text, until: chapter.now })
 }
 
@@ -303,31 +297,6 @@ impl Chapter<'_> {
         let name = self.name.clone();
         self.say("demo-revoked", &[("name", name)]);
         self.told.insert("mandate".to_owned(), json!(state));
-        Ok(())
-    }
-
-    /// Where the customer and the staff see all this.
-    fn pages(&mut self, hero: &Hero) -> Result<(), Failure> {
-        let node = &self.server.app.node;
-        let host = format!("http://{}", self.server.address);
-        let link = StaffOp::Link {
-            user: hero.customer_id.clone(),
-            purpose: LinkPurpose::Account,
-            about: None,
-            public_url: host.clone(),
-        };
-        let link = ops::run(node, Op::Staff(link))?;
-        let password = crate::keys::random_hex(8);
-        let account = StaffAccount {
-            name: STAFF.to_owned(),
-            password: crate::staff::hash(&password)?,
-            roles: BTreeSet::from([Role::Operations, Role::Admin]),
-        };
-        ops::run(node, Op::Staff(StaffOp::Add { account }))?;
-        let customer = link["url"].as_str().unwrap_or_default().to_owned();
-        self.say("demo-customer-page", &[("name", self.name.clone()), ("url", customer)]);
-        let values = [("url", format!("{host}/ops")), ("user", STAFF.to_owned()), ("password", password)];
-        self.say("demo-staff-page", &values);
         Ok(())
     }
 }

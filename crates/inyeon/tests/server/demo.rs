@@ -55,7 +55,7 @@ fn the_same_seed_is_the_same_shop_and_its_books_agree_with_the_engine() {
             "{delegated}"
         );
         let came_to = ["need", "dry_hours", "mandate"].map(|name| &delegated[name]);
-        assert_eq!(came_to, [&json!("met"), &json!(0), &json!("revoked")], "{delegated}");
+        assert_eq!(came_to, [&json!("learned"), &json!(0), &json!("revoked")], "{delegated}");
         assert_eq!(told["effects_answered"]["unknown_order"], Value::Null);
         assert_eq!(told["effects_answered"]["unknown_kind"], Value::Null);
     }

@@ -145,8 +145,8 @@ fn every_path_is_served_and_answers_as_it_is_described() {
         }
     }
     assert_eq!(
-        seen, 40,
-        "four of operation, four of promises, seven of orders, three of messages, live, CloudEvents, two webhooks, settings, and the six calls, batch and import by name and letter"
+        seen, 47,
+        "four of operation, four of promises, seven of orders, seven of a customer's tie, three of messages, live, CloudEvents, two webhooks, settings, and the six calls, batch and import by name and letter"
     );
     let ready = connection.get("/readyz").unwrap();
     check(&document, "/readyz", "get", &ready);

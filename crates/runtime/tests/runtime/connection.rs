@@ -484,6 +484,21 @@ fn who_delegated_and_has_no_mandate_is_asked_once_and_not_nagged() {
 }
 
 #[test]
+fn without_a_way_to_pay_nothing_is_announced_that_could_not_be_ordered() {
+    let shop = Shop::open();
+    shop.prefer(Strategy::Automate, 2);
+    shop.delegate(shop.mandate());
+    let kim = shop.kim;
+    let unpaid = OrderDefaults { to: "KR-11".to_owned(), ..OrderDefaults::default() };
+    shop.node.act_and_wait(move |fold, now| fold.set_order_defaults(kim, unpaid, now)).unwrap();
+    shop.print("p1", 0..50);
+    let need = shop.the_need();
+    assert_eq!((need.need.strategy, need.need.instead.as_deref()), (Strategy::Wait, Some("payment_token")));
+    assert!(shop.connection().actions.is_empty());
+    assert_eq!(shop.messages().iter().map(|said| said.0.as_str()).collect::<Vec<_>>(), ["toner/ask"]);
+}
+
+#[test]
 fn readings_count_no_more_from_the_withdrawal_on_and_the_mandate_rests() {
     let shop = Shop::open();
     shop.prefer(Strategy::Automate, 2);
