@@ -7,6 +7,8 @@
 mod backup;
 #[path = "runtime/connection.rs"]
 mod connection;
+#[path = "runtime/delegated.rs"]
+mod delegated;
 #[path = "runtime/doctor.rs"]
 mod doctor;
 #[path = "runtime/duplicates.rs"]

@@ -77,11 +77,11 @@ fn reference() -> Reference {
 }
 
 /// A shop with toner, and `kim` who has a printer and has stored what one action needs.
-struct Shop {
+pub(crate) struct Shop {
     // Gone before the directory that it writes to.
-    node: Node,
-    home: Home,
-    kim: EntityId,
+    pub(crate) node: Node,
+    pub(crate) home: Home,
+    pub(crate) kim: EntityId,
 }
 
 fn eur(minor: i64) -> Money {
@@ -93,7 +93,7 @@ impl Shop {
         Shop::with_devices(1)
     }
 
-    fn with_devices(devices: usize) -> Shop {
+    pub(crate) fn with_devices(devices: usize) -> Shop {
         let home = Home::new();
         let node = home.open();
         node.publish_reference(reference()).unwrap();
@@ -142,13 +142,13 @@ impl Shop {
         Shop { node, home, kim }
     }
 
-    fn connect(&self, command: ConnectionCommand) {
+    pub(crate) fn connect(&self, command: ConnectionCommand) {
         let kim = self.kim;
         self.node.act_and_wait(move |fold, now| fold.connect(kim, &command, now)).unwrap();
         self.node.drain().unwrap();
     }
 
-    fn prefer(&self, strategy: Strategy, share: u8) {
+    pub(crate) fn prefer(&self, strategy: Strategy, share: u8) {
         self.connect(ConnectionCommand::SetPreference(Preference {
             category: "toner".to_owned(),
             device_id: None,
@@ -162,7 +162,7 @@ impl Shop {
         }));
     }
 
-    fn mandate(&self) -> MandateTerms {
+    pub(crate) fn mandate(&self) -> MandateTerms {
         MandateTerms {
             mandate_id: "m1".to_owned(),
             category: "toner".to_owned(),
@@ -183,7 +183,7 @@ impl Shop {
     }
 
     /// Presents a mandate and agrees to what was shown.
-    fn delegate(&self, terms: MandateTerms) {
+    pub(crate) fn delegate(&self, terms: MandateTerms) {
         let id = terms.mandate_id.clone();
         self.connect(ConnectionCommand::PresentMandate(Box::new(terms)));
         let known = self.connection().mandates[&id].clone();
@@ -191,23 +191,23 @@ impl Shop {
         self.connect(ConnectionCommand::ActivateMandate { mandate_id: id, agreement });
     }
 
-    fn customer(&self) -> engine::Customer {
+    pub(crate) fn customer(&self) -> engine::Customer {
         let kim = self.kim;
         self.node.ask(move |fold| fold.entity(kim).unwrap().customer().unwrap().clone()).unwrap()
     }
 
-    fn connection(&self) -> Connection {
+    pub(crate) fn connection(&self) -> Connection {
         *self.customer().connection
     }
 
-    fn at(&self, micros: i64) {
+    pub(crate) fn at(&self, micros: i64) {
         self.home.clock.set(START.plus_micros(micros));
         for _ in 0..3 {
             self.node.drain().unwrap();
         }
     }
 
-    fn tell(&self, at: i64, name: &str, properties: &serde_json::Value) {
+    pub(crate) fn tell(&self, at: i64, name: &str, properties: &serde_json::Value) {
         let at = START.plus_micros(at);
         send(&self.node, &self.home.clock, at, &[track("kim", name, at, properties)]);
         for _ in 0..3 {
@@ -278,7 +278,7 @@ impl Shop {
     }
 
     /// Every decision that is kept comes out the same when it is made again.
-    fn recompute(&self) -> usize {
+    pub(crate) fn recompute(&self) -> usize {
         let reference = self.node.ask(|fold| fold.reference().clone()).unwrap();
         let decisions = self.connection().decisions;
         for record in decisions.values() {

@@ -176,11 +176,16 @@ impl Home {
 
     /// The store as a kill would leave it now, under another name.
     pub(crate) fn killed(&self, name: &str) -> PathBuf {
+        self.killed_at(&self.dir(), name)
+    }
+
+    /// The same of a store that lies at `dir`.
+    pub(crate) fn killed_at(&self, dir: &Path, name: &str) -> PathBuf {
         let copy = self.temp.path().join(name);
-        copy_dir(&self.dir(), &copy);
-        let key = store::Layout::new(self.dir()).master_key();
+        copy_dir(dir, &copy);
+        let key = store::Layout::new(dir).master_key();
         fs::copy(key, store::Layout::new(&copy).master_key()).unwrap();
-        let register = store::destroyed_register(&self.dir());
+        let register = store::destroyed_register(dir);
         if register.exists() {
             fs::copy(register, store::destroyed_register(&copy)).unwrap();
         }
