@@ -86,7 +86,7 @@ impl Prior {
                 let mut sums: Sums<KINDS> = Sums::new(self.kinds.iter().map(|kind| kind.share), self.rate);
                 for history in &levels {
                     let level = history.level(&prior)?;
-                    sums.add(level.shares(), |kind| level.pace(kind));
+                    sums.add(level.probabilities(), |kind| level.pace(kind));
                 }
                 prior.rate = sums.pace();
                 prior.kinds.iter_mut().zip(sums.shares()).for_each(|(kind, share)| kind.share = share);
@@ -96,7 +96,7 @@ impl Prior {
                     Sums::new(self.habits.iter().map(|habit| habit.share), self.unit_days);
                 for history in &buyers {
                     let purchases = history.bought(&prior)?;
-                    sums.add(purchases.shares(), |habit| purchases.pace(habit));
+                    sums.add(purchases.probabilities(), |habit| purchases.pace(habit));
                 }
                 prior.unit_days = sums.pace();
                 prior.habits.iter_mut().zip(sums.shares()).for_each(|(habit, share)| habit.share = share);

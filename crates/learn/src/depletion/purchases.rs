@@ -15,8 +15,10 @@ const KEPT: f64 = 0.99;
 const LEAST: f64 = 14.0;
 /// A lot that lasts so long that this was its probability tells nothing more by lasting longer.
 const UNHEARD_OF: f64 = 1e-9;
-/// Most units that are told apart in one lot.
-const MOST_UNITS: f64 = 1e6;
+/// Most units of one lot.
+const MOST_UNITS: f64 = 1e9;
+/// Of a lot of a greater shape than this it is certain enough how long it lasts at a given rate.
+const CERTAIN: f64 = 1e4;
 /// Values of the rate that are tried, and how far from its middle (a logarithm).
 const RATES: usize = 256;
 const FAR: f64 = 4.6;
@@ -65,7 +67,7 @@ impl Purchases {
     /// The logarithm of a purchase's density, 0 where it tells no interval, nothing where it is not counted.
     pub(super) fn count(&mut self, prior: &Prior, day: f64, units: f64) -> Result<Option<f64>, DepletionError> {
         let day = checked("day", day)?;
-        let units = limited(units, f64::MIN_POSITIVE, MOST_UNITS).ok_or(DepletionError::NoUnits(units))?;
+        let units = limited(units, 1e-9, MOST_UNITS).ok_or(DepletionError::NoUnits(units))?;
         if self.last.is_some_and(|last| day < last) {
             return Ok(None);
         }
@@ -81,13 +83,13 @@ impl Purchases {
             return Ok(Some(0.0));
         }
         for (view, habit) in self.views.iter_mut().zip(&prior.habits) {
-            let shape = used * habit.shape;
-            let ratio = habit.shape * days / (view.shape * view.days);
+            let (each, shape) = shape_of(habit, used);
+            let ratio = each * days / (view.shape * view.days);
             // The density of a beta prime variable.
             view.weight += (shape - 1.0) * ratio.ln() - (shape + view.shape) * ratio.ln_1p()
                 - ln_beta(shape, view.shape)
                 + (ratio / days).ln();
-            view.days = (view.shape * view.days + habit.shape * days) / (view.shape + shape);
+            view.days = (view.shape * view.days + each * days) / (view.shape + shape);
             view.shape = (1.0 / (1.0 / (view.shape + shape) + habit.drift * days))
                 .max(prior.unit_days.shape.min(view.shape + shape));
         }
@@ -116,15 +118,15 @@ impl Purchases {
             since = forecast::invert(1.0 - UNHEARD_OF, f64::MIN_POSITIVE, since, |days| 1.0 - self.lasts(prior, days));
         }
         let still = self.lasts(prior, since).max(f64::MIN_POSITIVE);
-        let weights = self.shares();
+        let weights = self.probabilities();
         let days: f64 = self.views.iter().zip(weights).map(|(view, w)| w * view.days).sum();
         let about = (days * lot.units - since).max(0.1 * days * lot.units);
         let within = |ahead: f64| 1.0 - self.lasts(prior, since + ahead) / still;
-        Ok(Forecast { days: forecast::days(about, within)?, rate: self.rate(prior, 1.0 / days, lot.units, since) })
+        Ok(Forecast { days: forecast::days(about, within), rate: self.rate(prior, 1.0 / days, lot.units, since) })
     }
 
     /// Each habit's probability.
-    pub(super) fn shares(&self) -> [f64; HABITS] {
+    pub(super) fn probabilities(&self) -> [f64; HABITS] {
         let best = self.views.iter().map(|view| view.weight).fold(f64::NEG_INFINITY, f64::max);
         let weights = self.views.map(|view| (view.weight - best).exp());
         let all: f64 = weights.iter().sum();
@@ -141,27 +143,28 @@ impl Purchases {
     pub(super) fn lasts(&self, prior: &Prior, days: f64) -> f64 {
         let Some(lot) = self.lot else { return 1.0 };
         let part = |((view, habit), weight): ((&View, &Habit), f64)| {
-            let (own, ratio) = (view.shape * view.days, habit.shape * days);
-            let all = own + ratio;
-            weight * beta_below(view.shape, lot.units * habit.shape, own / all, ratio / all)
+            let (each, shape) = shape_of(habit, lot.units);
+            let (own, lasted) = (view.shape * view.days, each * days);
+            let all = own + lasted;
+            weight * beta_below(view.shape, shape, own / all, lasted / all)
         };
-        self.views.iter().zip(&prior.habits).zip(self.shares()).map(part).sum::<f64>().clamp(0.0, 1.0)
+        self.views.iter().zip(&prior.habits).zip(self.probabilities()).map(part).sum::<f64>().clamp(0.0, 1.0)
     }
 
     /// Units per day at probability 0.1, 0.5 and 0.9, given that the lot has lasted: Bayes' rule on a grid.
     fn rate(&self, prior: &Prior, middle: f64, units: f64, since: f64) -> [f64; 3] {
         let at = |i: usize| middle * (FAR * (2.0 * i as f64 / (RATES - 1) as f64 - 1.0)).exp();
         let mut density = [0.0; RATES];
-        for ((view, habit), weight) in self.views.iter().zip(&prior.habits).zip(self.shares()) {
+        for ((view, habit), weight) in self.views.iter().zip(&prior.habits).zip(self.probabilities()) {
             if weight < 1e-3 {
                 continue;
             }
-            let shape = units * habit.shape;
+            let (each, shape) = shape_of(habit, units);
             let (of_rate, of_lot) = (ln_gamma(view.shape), ln_gamma(shape));
             for (i, density) in density.iter_mut().enumerate() {
                 let x = view.shape * view.days * at(i);
                 let here = (view.shape * x.ln() - x - of_rate).exp();
-                *density += weight * here * gamma_above(shape, habit.shape * since * at(i), of_lot);
+                *density += weight * here * gamma_above(shape, each * since * at(i), of_lot);
             }
         }
         let all: f64 = density.iter().sum();
@@ -176,4 +179,10 @@ impl Purchases {
             at(RATES - 1)
         })
     }
+}
+
+/// The shapes of one unit's time and of a whole lot's.
+fn shape_of(habit: &Habit, units: f64) -> (f64, f64) {
+    let each = habit.shape.min(CERTAIN / units);
+    (each, each * units)
 }

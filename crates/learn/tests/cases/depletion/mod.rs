@@ -1,190 +1,218 @@
-//! Forecasts of when things run empty: over simulated homes they cover what they say, and they come nearer than
-//! straight lines do.
+//! Forecasts of when things run empty: over simulated homes and customers they cover what they say and come nearer
+//! than simple rules do, and what must hold for any readings and purchases does.
 
+mod buyers;
 mod homes;
+mod properties;
 
+use buyers::{Buyer, Way};
 use homes::{Home, Manner, STEADY};
 use learn::depletion::*;
 
 use super::chance::Chance;
 use super::scale::scaled;
 
-#[derive(Default, Clone, Debug)]
-struct Score {
-    shares: Vec<f64>,
-    count: f64,
-    covered: f64,
-    below: f64,
-    above: f64,
-    by: [[f64; 2]; 4],
+/// Of one forecast: the probability at which the truth stood, and the errors of its median and of two simple rules.
+struct Outcome {
+    manner: Manner,
+    pit: f64,
     ours: f64,
     line: f64,
-    two: f64,
+    other: f64,
 }
 
-fn run(prior: &Prior, home: &Home, chance: &mut Chance, score: &mut Score) {
+/// Forecasts in one home, each time that less than 60, 40, 25 and 15 % is left at a reading; made at a random time
+/// until the next.
+fn forecasts(prior: &Prior, manner: Manner, home: &Home, chance: &mut Chance) -> Vec<Outcome> {
     let mut level = Level::new(prior);
-    let mut first: Option<(f64, f64, usize)> = None;
-    let mut two: Option<(f64, f64)> = None;
-    let mut next = 0;
+    let mut outcomes = Vec::new();
+    let mut marks = [0.6, 0.4, 0.25, 0.15].as_slice();
+    let (mut first, mut before) = (home.readings[0], home.readings[0]);
     for (i, reading) in home.readings.iter().enumerate() {
-        let seen = level.observe(prior, reading.day, reading.told).unwrap();
-        if std::env::var("TRACE").is_ok_and(|rate| (rate.parse::<f64>().unwrap() - home.rate).abs() < 5e-5) {
-            let f = level.runs_empty(prior, reading.day, 0.0).unwrap();
-            println!(
-                "T {:.5} {} left {:.3} told {:.2} {seen:?} rate {:.4?} median {:.1}", home.rate, reading.day, reading.left, reading.told, f.rate, f.median()
-            );
-        }
-        let before = two;
-        two = Some((reading.day, reading.told));
-        if first.is_none_or(|(_, _, filling)| filling != reading.filling) {
-            first = Some((reading.day, reading.told, reading.filling));
-            next = 0;
+        level.observe(prior, reading.day, reading.told).unwrap();
+        if i == 0 || first.filling != reading.filling {
+            (first, before, marks) = (*reading, *reading, &[0.6, 0.4, 0.25, 0.15]);
             continue;
         }
-        const AT: [f64; 4] = [0.6, 0.4, 0.25, 0.15];
-        if next >= 4 || reading.left > AT[next] {
+        let passed = marks.iter().filter(|mark| reading.left <= **mark).count();
+        let previous = std::mem::replace(&mut before, *reading);
+        marks = &marks[passed..];
+        if passed == 0 || reading.left < 0.07 {
             continue;
         }
-        while next < 4 && reading.left <= AT[next] {
-            next += 1;
-        }
-        if reading.left < 0.07 {
-            continue;
-        }
-        let gap = home.readings.get(i + 1).map_or(1.0, |r| r.day - reading.day);
-        let now = reading.day + gap * chance.even() * 0.9;
+        let gap = home.readings.get(i + 1).map_or(1.0, |next| next.day - reading.day);
+        let now = reading.day + 0.9 * gap * chance.even();
         let truth = home.lasts(reading, now);
         let forecast = level.runs_empty(prior, now, 0.0).unwrap();
-        let (low, high) = (forecast.quantile(0.1), forecast.quantile(0.9));
-        let (day, told, _) = first.unwrap();
-        let line = |rate: f64| {
-            let rate = rate.max(1.0 / 2000.0);
-            (reading.told / rate - (now - reading.day)).max(0.0)
-        };
-        let simple = line((told - reading.told) / (reading.day - day));
-        let (d2, t2) = before.unwrap();
-        let last_two = line((t2 - reading.told) / (reading.day - d2));
-        // Errors in units of the time a filling lasts, so that slow homes do not outweigh all others.
-        let unit = home.rate;
-        score.count += 1.0;
-        let json = serde_json::to_value(&level).unwrap();
-        let w: Vec<f64> = (0..prior.kinds.len()).map(|i| json["views"][i]["weight"].as_f64().unwrap()).collect();
-        let best = w.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let all: f64 = w.iter().map(|w| (w - best).exp()).sum();
-        score.shares.resize(w.len(), 0.0);
-        for i in 0..w.len() { score.shares[i] += (w[i] - best).exp() / all; }
+        // Of what is empty already, any probability up to that of being empty.
         let at = forecast.probability_within(truth);
         let pit = if truth == 0.0 { at * chance.even() } else { at };
-        score.covered += f64::from((0.1..=0.9).contains(&pit));
-        if std::env::var("DEBUG").is_ok() {
-            println!(
-                "D rate {:.4} pit {pit:.3} est {:.4} {:.4} {:.4} filling {} left {:.3} told {} day {} now {:.1} | q {:.1} {:.1} {:.1} truth {truth:.1} line {simple:.1} z {:.2}",
-                home.rate, forecast.rate[0], forecast.rate[1], forecast.rate[2], reading.filling, reading.left,
-                reading.told, reading.day, now, low, forecast.median(), high, (forecast.median() - truth) * unit
-            );
-        }
-        let f = reading.filling.min(3);
-        score.by[f][0] += 1.0;
-        score.by[f][1] += f64::from((0.1..=0.9).contains(&pit));
-        score.below += f64::from(pit < 0.1);
-        score.above += f64::from(pit > 0.9);
-        score.ours += (forecast.median() - truth).abs() * unit;
-        score.line += (simple - truth).abs() * unit;
-        score.two += (last_two - truth).abs() * unit;
+        // Straight through two readings, but never as if it lasted for more than some years.
+        let line = |from: &homes::Reading| {
+            let rate = ((from.told - reading.told) / (reading.day - from.day)).max(1.0 / 2000.0);
+            (reading.told / rate - (now - reading.day)).max(0.0)
+        };
+        // In units of the time that a filling lasts, so that slow homes do not outweigh all others.
+        let error = |days: f64| (days - truth).abs() * home.rate;
+        let (line, other) = (error(line(&first)), error(line(&previous)));
+        outcomes.push(Outcome { manner, pit, ours: error(forecast.median()), line, other });
+    }
+    outcomes
+}
+
+fn watch(seed: u64, manner: Option<Manner>, homes: u32, prior: &Prior) -> Vec<Outcome> {
+    let mut chance = Chance::new(seed);
+    let mut outcomes = Vec::new();
+    for _ in 0..homes {
+        let manner = manner.unwrap_or_else(|| homes::any(&mut chance));
+        let home = Home::new(&mut chance, &manner, 5);
+        outcomes.extend(forecasts(prior, manner, &home, &mut chance));
+    }
+    outcomes
+}
+
+fn fit(seed: u64, manner: Option<Manner>, homes: u32) -> Prior {
+    let mut chance = Chance::new(seed);
+    let history = |_| {
+        let manner = manner.unwrap_or_else(|| homes::any(&mut chance));
+        let home = Home::new(&mut chance, &manner, 3);
+        let readings = home.readings.iter().map(|reading| (reading.day, reading.told)).collect();
+        History { readings, ..History::default() }
+    };
+    Prior::fit(&(0..homes).map(history).collect::<Vec<_>>()).unwrap()
+}
+
+/// What the 80 % intervals cover, within `lowest` and `highest` but for two standard errors; of forecasts in one home
+/// about every fourth counts as one of its own.
+fn covers(name: &str, outcomes: &[&Outcome], lowest: f64, highest: f64) {
+    let n = outcomes.len() as f64;
+    let share = |of: &dyn Fn(&Outcome) -> bool| outcomes.iter().filter(|o| of(o)).count() as f64 / n;
+    let sum = |of: &dyn Fn(&Outcome) -> f64| outcomes.iter().map(|o| of(o)).sum::<f64>();
+    let covered = share(&|o| (0.1..=0.9).contains(&o.pit));
+    println!(
+        "{name:24} n {n:5} covers {covered:.3} (sooner {:.3}, later {:.3}) error {:.4}, {:.3} and {:.3} of simple ones",
+        share(&|o| o.pit < 0.1),
+        share(&|o| o.pit > 0.9),
+        sum(&|o| o.ours) / n,
+        sum(&|o| o.ours) / sum(&|o| o.line),
+        sum(&|o| o.ours) / sum(&|o| o.other),
+    );
+    let slack = 2.0 * (0.16 / (n / 4.0)).sqrt();
+    assert!(covered > lowest - slack && covered < highest + slack, "{name} covers {covered}");
+}
+
+fn ratio(outcomes: &[Outcome], simple: impl Fn(&Outcome) -> f64) -> f64 {
+    outcomes.iter().map(|o| o.ours).sum::<f64>() / outcomes.iter().map(simple).sum::<f64>()
+}
+
+#[test]
+fn homes_and_offices_run_empty_when_it_was_said() {
+    let prior = fit(99, None, scaled(40, 100, 200));
+    let outcomes = watch(7, None, scaled(60, 250, 1000), &prior);
+    let all: Vec<&Outcome> = outcomes.iter().collect();
+    covers("all", &all, 0.77, 0.83);
+    let regimes: [(&str, fn(&Manner) -> bool); 16] = [
+        ("use every day", |m| m.days_of_use == 1.0),
+        ("use on 3 days of 5", |m| m.days_of_use == 0.6),
+        ("use on 1 day of 5", |m| m.days_of_use == 0.2),
+        ("even amounts", |m| m.shape == 2.0),
+        ("uneven amounts", |m| m.shape == 0.7),
+        ("no use at weekends", |m| m.weekend == 0.0),
+        ("most use at weekends", |m| m.weekend == 1.6),
+        ("noise of 1 %", |m| m.noise == 0.01),
+        ("noise of 5 %", |m| m.noise == 0.05),
+        ("steps of 1 %", |m| m.step == 0.01),
+        ("steps of 10 %", |m| m.step == 0.1),
+        ("read twice a day", |m| m.every == 0.5),
+        ("read every third day", |m| m.every == 3.0),
+        ("gaps", |m| m.gaps == 0.04),
+        ("absences", |m| m.vacations > 0.0),
+        ("changes of the rate", |m| m.changes > 0.0),
+    ];
+    for (name, of) in regimes {
+        covers(name, &outcomes.iter().filter(|o| of(&o.manner)).collect::<Vec<_>>(), 0.75, 0.85);
+    }
+    let (line, two) = (ratio(&outcomes, |o| o.line), ratio(&outcomes, |o| o.other));
+    assert!(line < 0.85 && two < 0.25, "{line} {two}");
+}
+
+#[test]
+fn homes_that_are_all_alike_run_empty_when_it_was_said() {
+    let steady = STEADY;
+    let regimes = [
+        ("coarse", Manner { noise: 0.01, step: 0.1, ..steady }),
+        ("gaps", Manner { gaps: 0.05, ..steady }),
+        ("changes", Manner { changes: 150.0, ..steady }),
+        ("steady", steady),
+        ("no weekends", Manner { weekend: 0.0, ..steady }),
+        ("bursts", Manner { days_of_use: 0.2, shape: 0.7, ..steady }),
+        ("noise of 1 %", Manner { noise: 0.01, ..steady }),
+        ("noise of 5 %", Manner { noise: 0.05, ..steady }),
+        ("absences", Manner { vacations: 2.0, ..steady }),
+        ("read once a week", Manner { every: 7.0, step: 0.001, ..steady }),
+    ];
+    for (name, manner) in regimes.into_iter().take(scaled(2, 10, 10) as usize) {
+        let prior = fit(99, Some(manner), scaled(25, 60, 100));
+        let outcomes = watch(7, Some(manner), scaled(25, 200, 500), &prior);
+        covers(name, &outcomes.iter().collect::<Vec<_>>(), 0.75, 0.87);
+        let line = ratio(&outcomes, |o| o.line);
+        assert!(line < 1.0, "{name}: {line}");
     }
 }
 
 #[test]
-fn explore() {
-    let steady = STEADY;
-    let regimes: Vec<(&str, Option<Manner>)> = vec![
-        ("steady", Some(steady)),
-        ("weekly", Some(Manner { weekend: 0.0, ..steady })),
-        ("bursts", Some(Manner { days_of_use: 0.2, shape: 0.7, ..steady })),
-        ("noise 1", Some(Manner { noise: 0.01, ..steady })),
-        ("noise 5", Some(Manner { noise: 0.05, ..steady })),
-        ("coarse", Some(Manner { noise: 0.01, step: 0.1, ..steady })),
-        ("gaps", Some(Manner { gaps: 0.05, ..steady })),
-        ("vacations", Some(Manner { vacations: 2.0, ..steady })),
-        ("changes", Some(Manner { changes: 150.0, ..steady })),
-        ("sparse", Some(Manner { every: 7.0, step: 0.001, ..steady })),
-        ("any", None),
-    ];
-    let prior = if std::env::var("DEFAULT").is_ok() {
-        Prior::default()
-    } else {
-        let mut chance = Chance::new(99);
-        let histories: Vec<History> = (0..100)
-            .map(|_| {
-                let manner = homes::any(&mut chance);
-                let home = Home::new(&mut chance, &manner, 4);
-                History {
-                    readings: home.readings.iter().map(|r| (r.day, r.told)).collect(),
-                    ..History::default()
-                }
-            })
-            .collect();
-        Prior::fit(&histories).unwrap()
-    };
-    let mut prior = prior;
-    if let Ok(kind) = std::env::var("KIND") {
-        let v: Vec<f64> = kind.split(',').map(|x| x.parse().unwrap()).collect();
-        prior.kinds.iter_mut().for_each(|k| k.share = 0.0);
-        for b in 0..prior.kinds.len() { prior.kinds[b].burst = v[0]; prior.kinds[b].noise = v[1]; prior.kinds[b].drift = v[2]; }
-        prior.kinds[0].share = 1.0;
-    }
-    println!("{:?}", prior.rate);
-    for kind in &prior.kinds {
-        println!("burst {:5} noise {:.3} drift {:.4} share {:.3}", kind.burst, kind.noise, kind.drift, kind.share);
-    }
-    for (name, manner) in regimes {
-        if std::env::var("ONLY").is_ok_and(|only| only != name) {
-            continue;
-        }
-        let prior = if std::env::var("OWN").is_ok() {
-            let mut chance = Chance::new(99);
-            let histories: Vec<History> = (0..60)
-                .map(|_| {
-                    let manner = manner.unwrap_or_else(|| homes::any(&mut chance));
-                    let home = Home::new(&mut chance, &manner, 4);
-                    History {
-                        readings: home.readings.iter().map(|r| (r.day, r.told)).collect(),
-                        ..History::default()
-                    }
-                })
-                .collect();
-            Prior::fit(&histories).unwrap()
-        } else {
-            prior.clone()
+fn who_has_no_device_runs_out_when_it_was_said() {
+    let sample = |seed: u64, way: Option<Way>, buyers: u32| -> Vec<Buyer> {
+        let mut chance = Chance::new(seed);
+        let buyer = |_| {
+            let way = way.unwrap_or_else(|| buyers::any(&mut chance));
+            Buyer::new(&mut chance, &way, 12)
         };
-        let mut chance = Chance::new(7);
-        let mut score = Score::default();
-        for _ in 0..scaled(40, 200, 200) {
-            let manner = manner.unwrap_or_else(|| homes::any(&mut chance));
-            if std::env::var("DEBUG").is_ok() {
-                println!("M {manner:?}");
-            }
-            let home = Home::new(&mut chance, &manner, 5);
-            run(&prior, &home, &mut chance, &mut score);
-        }
-        let n = score.count;
-        if std::env::var("SHARES").is_ok() {
-            for (i, kind) in prior.kinds.iter().enumerate() {
-                if score.shares[i] / n > 0.01 {
-                    println!("  burst {:5} noise {:.3} drift {:.4} share {:.3}", kind.burst, kind.noise, kind.drift, score.shares[i] / n);
+        (0..buyers).map(buyer).collect()
+    };
+    let history = |buyer: &Buyer| {
+        let until = buyer.purchases.last().map_or(0.0, |last| last.0);
+        History { purchases: buyer.purchases.clone(), until, ..History::default() }
+    };
+    let histories: Vec<History> = sample(5, None, scaled(200, 400, 1000)).iter().map(history).collect();
+    let prior = Prior::fit(&histories).unwrap();
+    let usual = Way { shape: 4.0, two: 0.2, four: 0.1, drift: 0.0 };
+    let regimes = [
+        ("any", None),
+        ("irregular", Some(Way { shape: 1.5, ..usual })),
+        ("regular", Some(Way { shape: 40.0, ..usual })),
+        ("one at a time", Some(Way { two: 0.0, four: 0.0, ..usual })),
+        ("stock-piling", Some(Way { two: 0.5, four: 0.2, ..usual })),
+        ("changing", Some(Way { drift: 0.1, ..usual })),
+    ];
+    for (name, way) in regimes {
+        let mut chance = Chance::new(11);
+        let mut outcomes = Vec::new();
+        for buyer in sample(6, way, scaled(150, 600, 2000)) {
+            let mut state = Purchases::new(&prior);
+            for (i, (day, units)) in buyer.purchases.iter().enumerate() {
+                state.bought(&prior, *day, *units).unwrap();
+                let now = day + 0.6 * chance.even() * units * buyer.days_of_a_unit;
+                let truth = buyer.used_up[i] - now;
+                if i == 0 || truth <= 0.0 {
+                    continue;
                 }
+                let forecast = state.runs_empty(&prior, now).unwrap();
+                let error = |days: f64| (days - truth).abs() / buyer.days_of_a_unit;
+                let mean_interval = day / i as f64;
+                let units_before: f64 = buyer.purchases[..i].iter().map(|(_, units)| units).sum();
+                let since = now - day;
+                outcomes.push(Outcome {
+                    manner: STEADY,
+                    pit: forecast.probability_within(truth),
+                    ours: error(forecast.median()),
+                    line: error((mean_interval - since).max(0.0)),
+                    other: error((day / units_before * units - since).max(0.0)),
+                });
             }
         }
-        println!(
-            "{name:10} n {n:5} cover {:.3} by {:.2?} (below {:.3} above {:.3}) mae {:.4} / line {:.3} / two {:.3}",
-            score.covered / n,
-            score.by.map(|[n, k]| k / n),
-            score.below / n,
-            score.above / n,
-            score.ours / n,
-            score.ours / score.line,
-            score.ours / score.two
-        );
+        covers(name, &outcomes.iter().collect::<Vec<_>>(), 0.75, 0.85);
+        let (interval, by_units) = (ratio(&outcomes, |o| o.line), ratio(&outcomes, |o| o.other));
+        assert!(interval < 1.0 && by_units < 1.0, "{name}: {interval} {by_units}");
     }
 }
