@@ -1,13 +1,16 @@
 //! Effects as files: one for each, named by its key, so that whether one arrived can be looked up.
 
-use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use model::Effect;
+use serde_json::Value;
+
+use crate::files;
+use crate::said::Parcel;
 
 /// Where a receiver puts the files that it has read, so that they are still known to have arrived.
-const TAKEN: &str = "done";
+pub(crate) const TAKEN: &str = "done";
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Directory(PathBuf);
@@ -29,21 +32,24 @@ impl Directory {
 
     /// Writes an effect. It is there whole or not at all; one that arrived before is left as it is.
     pub fn write(&self, effect: &Effect) -> io::Result<()> {
+        self.write_document(effect, crate::document(effect))
+    }
+
+    /// [`Self::write`], with the addresses in a message to a customer where somebody signs them.
+    pub fn write_parcel(&self, parcel: &Parcel<'_>) -> io::Result<()> {
+        let document = parcel.document().unwrap_or_else(|_| crate::document(parcel.effect));
+        self.write_document(parcel.effect, document)
+    }
+
+    /// [`Self::write`] of an effect about which more is said than it holds.
+    pub(crate) fn write_document(&self, effect: &Effect, mut document: Value) -> io::Result<()> {
         if self.arrived(&effect.key) {
             return Ok(());
         }
-        fs::create_dir_all(&self.0)?;
-        let path = self.0.join(file_name(&effect.key));
-        let temporary = path.with_extension("part");
-        let mut text = crate::document(effect);
         // What files were called and held before there were systems to tell.
-        text["key"] = effect.key.clone().into();
-        text["kind"] = effect.kind.name().into();
-        let mut file = fs::File::create(&temporary)?;
-        file.write_all(text.to_string().as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&temporary, &path)?;
-        fs::File::open(&self.0)?.sync_all()
+        document["key"] = effect.key.clone().into();
+        document["kind"] = effect.kind.name().into();
+        files::place(&self.0, &file_name(&effect.key), document.to_string().as_bytes())
     }
 }
 
@@ -59,6 +65,8 @@ fn file_name(key: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use model::EffectKind;
 
     use super::*;

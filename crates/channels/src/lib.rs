@@ -1,20 +1,36 @@
-//! What leaves for other systems: signed webhooks, files in a directory, and when to try again.
+//! What leaves: signed webhooks, files in a directory, e-mail, and when to try again.
 //!
-//! A message carries the effect's key as its id, the same at every attempt, so that a receiver which has seen it does
-//! nothing a second time. That alone is why an attempt whose end nobody knows may be made again. Nothing here knows
-//! what an effect means, where it is kept or when it was decided.
+//! What a system is told carries the effect's key as its id, the same at every attempt, so that a receiver which has
+//! seen it does nothing a second time. That alone is why an attempt whose end nobody knows may be made again. A mail
+//! server knows no such id: there such an attempt is a *doubt* ([`Verdict::Doubt`]), and what was tried is noted where
+//! a crash leaves it ([`Attempts`]). Nothing here knows what an effect means, but for a message to a customer, which
+//! it writes out; nor where an effect is kept or when it was decided.
 
+mod attempts;
 mod directory;
+mod files;
+mod letter;
+mod mail;
 mod outbox;
 mod outlet;
+mod said;
 mod signature;
+mod smtp;
+mod verdict;
 mod webhook;
 
+pub use attempts::{Attempts, Standing};
 pub use directory::Directory;
-pub use outbox::{Outbox, SCHEDULE, Schedule};
-pub use outlet::{Outlet, OutletError, Serves, Way};
+pub use letter::{Letter, LetterError, Sender, mail_id};
+pub use lettre::Address;
+pub use mail::{Carrier, Mail};
+pub use outbox::{MAIL_SCHEDULE, Outbox, SCHEDULE, Schedule};
+pub use outlet::{EMAIL, Outlet, OutletError, Serves, Way};
+pub use said::{LinkMaker, Parcel, Said, SayError};
 pub use signature::{Secret, SecretError, VerifyError};
-pub use webhook::{Message, Verdict, Webhook, WebhookError};
+pub use smtp::{Security, Smtp, SmtpError};
+pub use verdict::Verdict;
+pub use webhook::{Message, Webhook, WebhookError};
 
 use model::Effect;
 use serde_json::{Value, json};

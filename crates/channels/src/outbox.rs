@@ -23,6 +23,26 @@ pub const SCHEDULE: Schedule = &[
     hours(24),
 ];
 
+const fn minutes(n: u64) -> Duration {
+    Duration::from_secs(n * 60)
+}
+
+/// The waits for mail: at least half an hour, and four days and sixteen hours in all (RFC 5321, 4.5.4.1).
+pub const MAIL_SCHEDULE: Schedule = &[
+    minutes(30),
+    minutes(30),
+    hours(1),
+    hours(2),
+    hours(4),
+    hours(8),
+    hours(16),
+    hours(16),
+    hours(16),
+    hours(16),
+    hours(16),
+    hours(16),
+];
+
 struct Waiting<T> {
     job: T,
     attempts: usize,
@@ -51,8 +71,24 @@ impl<T> Outbox<T> {
     }
 
     pub fn push(&mut self, subject: &str, job: T, now: Duration) {
-        let new = Waiting { job, attempts: 0, due: now };
+        self.push_waiting(subject, job, 0, now);
+    }
+
+    /// A job that was tried before, elsewhere: that many attempts failed, and the next is due then.
+    pub fn push_waiting(&mut self, subject: &str, job: T, attempts: usize, due: Duration) {
+        let new = Waiting { job, attempts, due };
         self.waiting.entry(subject.to_owned()).or_default().push_back(new);
+    }
+
+    /// How many attempts with a subject's first job failed, and when the next is due.
+    pub fn standing(&self, subject: &str) -> Option<(usize, Duration)> {
+        let first = self.waiting.get(subject)?.front()?;
+        Some((first.attempts, first.due))
+    }
+
+    /// The longest that a job waits for its next attempt after this many have failed, where nobody asks for more.
+    pub fn wait_after(&self, attempts: usize) -> Duration {
+        attempts.checked_sub(1).and_then(|index| self.schedule.get(index)).copied().unwrap_or_default()
     }
 
     /// When the next attempt is due.
@@ -95,6 +131,13 @@ impl<T> Outbox<T> {
         }
     }
 
+    /// A subject's first job is not tried before then, for a reason of ours: no attempt has failed.
+    pub fn postpone(&mut self, subject: &str, due: Duration) {
+        if let Some(first) = self.waiting.get_mut(subject).and_then(VecDeque::front_mut) {
+            first.due = due;
+        }
+    }
+
     /// Everything that waits, in no attempt any more.
     pub fn drain(&mut self) -> Vec<T> {
         std::mem::take(&mut self.waiting).into_values().flatten().map(|waiting| waiting.job).collect()
@@ -126,6 +169,26 @@ mod tests {
         };
         assert_eq!(waits, [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400]);
         assert_eq!((given_up, outbox.len()), ("place", 0));
+    }
+
+    #[test]
+    fn mail_is_tried_for_four_to_five_days_and_never_sooner_than_half_an_hour() {
+        let total: Duration = MAIL_SCHEDULE.iter().sum();
+        assert!(MAIL_SCHEDULE.iter().all(|wait| *wait >= minutes(30)));
+        assert!((hours(4 * 24)..=hours(5 * 24)).contains(&total), "{total:?}");
+    }
+
+    #[test]
+    fn what_was_tried_elsewhere_goes_on_where_it_was() {
+        let mut outbox = Outbox::new(MAIL_SCHEDULE);
+        outbox.push_waiting("m", 1, 2, s(600));
+        assert_eq!((outbox.due(s(599)), outbox.standing("m")), (None, Some((2, s(600)))));
+        assert_eq!(outbox.wait_after(0), s(0));
+        assert_eq!(outbox.wait_after(2), minutes(30));
+        outbox.again("m", s(600), None);
+        assert_eq!(outbox.standing("m"), Some((3, s(600 + 3_600))));
+        outbox.postpone("m", s(9_000));
+        assert_eq!(outbox.standing("m"), Some((3, s(9_000))));
     }
 
     #[test]

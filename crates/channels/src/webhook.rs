@@ -5,6 +5,7 @@ use std::time::Duration;
 use ureq::http::Uri;
 
 use crate::signature::Secret;
+use crate::verdict::Verdict;
 
 /// How long a receiver may take to answer.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -26,21 +27,6 @@ pub struct Message<'a> {
     /// Of the attempt, in seconds since 1970.
     pub timestamp: i64,
     pub body: &'a [u8],
-}
-
-/// How an attempt ended.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Verdict {
-    /// Answered with 2xx: it has it.
-    Done,
-    /// Anything else: it may have it or not.
-    Again {
-        why: String,
-        /// What it asked us to wait at least.
-        after: Option<Duration>,
-    },
-    /// 410: it takes nothing any more.
-    Gone,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -141,7 +127,7 @@ mod tests {
             let after = match judge(status, header) {
                 Verdict::Done => None,
                 Verdict::Again { after, .. } => Some(after.map(|after| after.as_secs())),
-                Verdict::Gone => panic!("{status} is not gone"),
+                other => panic!("{status} is {other:?}"),
             };
             assert_eq!(after, expect, "{status} {header:?}");
         };

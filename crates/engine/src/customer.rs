@@ -32,6 +32,8 @@ pub struct Customer {
     pub quotes: BTreeMap<String, QuoteRecord>,
     /// Numbers of holds are never used twice.
     pub next_hold: u64,
+    /// What they set and agreed to, their devices, needs and mandates.
+    pub connection: Box<crate::connection::Connection>,
     /// What one action orders with.
     pub order_defaults: Option<Box<OrderDefaults>>,
     pub effects: BTreeMap<EffectKey, EffectRecord>,
@@ -53,6 +55,8 @@ pub struct Order {
     pub shipped_at: Option<Time>,
     /// When the last of it was handed over.
     pub all_shipped_at: Option<Time>,
+    /// The largest share that was handed over so far.
+    pub left_fraction: f64,
     /// When all of it was delivered.
     pub delivered_at: Option<Time>,
     /// The largest share that was delivered so far.
@@ -93,6 +97,7 @@ impl Default for Order {
             state: OrderState::Placed,
             shipped_at: None,
             all_shipped_at: None,
+            left_fraction: 0.0,
             delivered_at: None,
             delivered_fraction: 0.0,
             cancelled: None,
@@ -112,6 +117,7 @@ impl Order {
         let earliest = |known: Option<Time>| Some(known.map_or(at, |known| known.min(at)));
         if state.handed_over() {
             self.shipped_at = earliest(self.shipped_at);
+            self.left_fraction = self.left_fraction.max(fraction);
             if fraction >= 1.0 {
                 self.all_shipped_at = earliest(self.all_shipped_at);
             }
@@ -298,6 +304,12 @@ impl EffectState {
 }
 
 impl Customer {
+    /// In which zone the customer's days are: as stored, as the profile says, or that of the company.
+    pub fn time_zone(&self, company: &str) -> String {
+        let stored = self.order_defaults.as_ref().and_then(|defaults| defaults.time_zone.clone());
+        stored.or_else(|| self.profile.text_trait("time_zone")).unwrap_or_else(|| company.to_owned())
+    }
+
     pub fn new(id: EntityId) -> Self {
         Customer {
             id,
@@ -310,6 +322,7 @@ impl Customer {
             next_timer: 1,
             quotes: BTreeMap::new(),
             next_hold: 1,
+            connection: Box::default(),
             order_defaults: None,
             effects: BTreeMap::new(),
             mails: BTreeSet::new(),

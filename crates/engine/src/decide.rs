@@ -1,5 +1,6 @@
 //! `decide`: what follows from an input, a timer, a mail or a command. It runs once, live.
 
+mod connection;
 mod orders;
 mod payments;
 mod promises;
@@ -14,6 +15,7 @@ use model::{
     TimerPurpose,
 };
 
+pub use self::connection::Considered;
 use crate::customer::{Customer, EffectState, QuoteRecord};
 use crate::supply::{Ask, Owner, SupplyStimulus, decide_supply};
 use crate::workspace::{Workspace, next_version};
@@ -51,6 +53,14 @@ pub enum Stimulus<'a> {
     StartEffect(&'a str),
     /// An event of operations, to what it is about.
     Supply(SupplyStimulus<'a>),
+    /// An event that says nothing to the domain, and to which a playbook listens.
+    Heard {
+        name: &'a str,
+        properties: &'a str,
+        at: Time,
+    },
+    /// A need is to be decided on, with what can be promised for it.
+    Consider(&'a Considered<'a>),
 }
 
 /// Decides. The state is not changed: that is [`crate::evolve`]'s, by the outcomes returned.
@@ -67,7 +77,15 @@ pub fn decide(entity: &Entity, stimulus: &Stimulus<'_>, context: &Context<'_>) -
         }
         Entity::Customer(customer) => {
             let next_timer = customer.next_timer;
-            Decision { customer, context, next_timer, told: None, placing: None, outcomes: Vec::new() }
+            Decision {
+                customer,
+                context,
+                next_timer,
+                told: None,
+                placing: None,
+                new_needs: 0,
+                outcomes: Vec::new(),
+            }
         }
     };
     if decision.customer.erased_at.is_some() {
@@ -90,6 +108,7 @@ pub fn decide(entity: &Entity, stimulus: &Stimulus<'_>, context: &Context<'_>) -
             (Ok(signal), _) => {
                 decision.told = Some((name, properties.unwrap_or("{}")));
                 decision.signal(signal, (*at).min(context.now));
+                decision.heard((*at).min(context.now));
             }
         },
         Stimulus::Timer(id) => decision.timer(*id),
@@ -98,15 +117,27 @@ pub fn decide(entity: &Entity, stimulus: &Stimulus<'_>, context: &Context<'_>) -
                 Some(Ok(signal)) => {
                     decision.told = Some((name, properties));
                     decision.signal(&signal, (*timestamp).min(context.now));
+                    decision.heard((*timestamp).min(context.now));
                 }
                 Some(Err(why)) => decision.ignore(format!("{name}: {why}")),
-                None => decision.ignore(format!("{name}: not an event that moves anything")),
+                None => {
+                    decision.told = Some((name, properties));
+                    decision.heard((*timestamp).min(context.now));
+                    if decision.outcomes.is_empty() {
+                        decision.ignore(format!("{name}: not an event that moves anything"));
+                    }
+                }
             }
         }
         // Who stands for whom is `evolve`'s to note; nothing is decided by it.
         Stimulus::Mail(MailBody::ProfileJoined { .. }) => {}
         Stimulus::Mail(MailBody::Supply(mail)) => decision.supply_mail(mail),
         Stimulus::Supply(_) => {}
+        Stimulus::Heard { name, properties, at } => {
+            decision.told = Some((name, properties));
+            decision.heard((*at).min(context.now));
+        }
+        Stimulus::Consider(considered) => decision.consider(considered),
         Stimulus::Command(command) => decision.command(command),
         Stimulus::MergeInto(into) => decision.merge_into(*into),
         Stimulus::Part => decision.part(),
@@ -134,6 +165,8 @@ struct Decision<'a> {
     told: Option<(&'a str, &'a str)>,
     /// The quote that is placed by what is being decided.
     placing: Option<QuoteRecord>,
+    /// Needs that were noticed by what is being decided.
+    new_needs: u64,
     outcomes: Vec<Outcome>,
 }
 
@@ -201,6 +234,7 @@ impl Decision<'_> {
                     total: *total,
                     lines: lines.clone(),
                 });
+                self.order_answers(order_id, &items_of(lines), at);
                 if let Some(terms) = promise {
                     self.make(terms, at, known);
                 }
@@ -270,6 +304,7 @@ impl Decision<'_> {
             Signal::Payment { order_id, step, amount, reference, reason } => {
                 self.payment(order_id, *step, *amount, reference.as_deref(), reason.as_deref(), at);
             }
+            Signal::Connection(signal) => self.connection_signal(signal, at),
             Signal::ReturnRequested(request) => self.ask_return(request, at),
             Signal::ReturnMoved { order_id, return_id, state, lines, reason } => {
                 self.move_return(order_id, return_id.as_deref(), *state, lines, reason.clone(), at);
@@ -320,9 +355,11 @@ impl Decision<'_> {
             stands,
         });
         if stands {
+            self.order_gone(order_id, cancelled(by), at);
             self.release_commitments(order_id);
-            self.clear_timers(|purpose| *purpose == TimerPurpose::OrderWindow(order_id.to_owned()));
         }
+        // Nothing is handed out of what somebody called off, whether that was in time or not.
+        self.clear_timers(|purpose| *purpose == TimerPurpose::OrderWindow(order_id.to_owned()));
         let customer = self.customer;
         for (_, promise) in customer.promises_of(order_id) {
             let status = promise.status;
@@ -346,6 +383,9 @@ impl Decision<'_> {
             self.use_commitments(order_id, fraction, at);
         }
         let whole = fraction >= 1.0;
+        if whole && state == FulfillmentState::Delivered {
+            self.order_met(order_id, at);
+        }
         let order_state = self.customer.orders.get(order_id).map_or(OrderState::Placed, |order| order.state);
         let next = match state {
             FulfillmentState::Processing => Some(OrderState::Allocated),
@@ -401,7 +441,11 @@ impl Decision<'_> {
             }
             TimerPurpose::QuoteExpiry(id) => id,
             TimerPurpose::OrderWindow(order_id) => return self.window_ends(order_id),
-            TimerPurpose::ReceiptDue(_) => return,
+            TimerPurpose::ReceiptDue(_) | TimerPurpose::LotPerishes => return,
+            purpose @ (TimerPurpose::ForecastDue { .. }
+            | TimerPurpose::NeedDue(_)
+            | TimerPurpose::ActionDue(_)
+            | TimerPurpose::MandateEnds(_)) => return self.connection_timer(purpose, at),
         };
         let Some(promise) = self.customer.promises.get(promise_id) else { return };
         match timer.purpose {
@@ -440,6 +484,7 @@ impl Decision<'_> {
             Command::Supply(_) => self.ignore("a command for supply".to_owned()),
             Command::ApplyRemedy(remedy) => self.remedy_at_once(remedy),
             Command::Order(command) => self.order_command(command),
+            Command::Connection(command) => self.connection_command(command),
             Command::SettleEffect { key, result } => match self.customer.effects.get(key) {
                 Some(record) if matches!(record.state, EffectState::Started | EffectState::Unknown) => {
                     self.outcomes.push(Outcome::EffectSettled { key: key.clone(), result: result.clone() });
@@ -487,6 +532,8 @@ impl Decision<'_> {
             | Command::PublishIdentityRules { .. }
             | Command::PlanCampaign(_)
             | Command::EndCampaign { .. }
+            | Command::SetStaff(_)
+            | Command::RemoveStaff { .. }
             | Command::NoteDeadLetterReplayed { .. } => {
                 self.ignore("a command for the workspace".to_owned());
             }
@@ -513,6 +560,27 @@ impl Decision<'_> {
         if record.state != EffectState::Requested {
             return;
         }
+        let customer = self.customer;
+        if self.context.effects_on
+            && let Some(effect) = customer.effects.get(key).map(|record| &record.effect)
+        {
+            let allowed = match effect.kind {
+                EffectKind::MessageSend => match self.may_say(effect) {
+                    // Later today.
+                    None => return,
+                    said => said,
+                },
+                _ => self.under_mandate(effect),
+            };
+            if let Some(Err(why)) = allowed {
+                if effect.kind != EffectKind::MessageSend {
+                    return self.not_under_mandate(effect, &why);
+                }
+                let effect = effect.clone();
+                self.outcomes.push(Outcome::EffectSuppressed { effect, reason: why });
+                return;
+            }
+        }
         self.outcomes.push(if self.context.effects_on {
             Outcome::EffectStarted { key: key.to_owned() }
         } else if record.effect.kind.is_binding() {
@@ -535,8 +603,23 @@ fn concerns(purpose: &TimerPurpose, promise: &str) -> bool {
         | TimerPurpose::HandOver(id)
         | TimerPurpose::QuoteExpiry(id)
         | TimerPurpose::RiskCheck(id) => id == promise,
-        TimerPurpose::ReceiptDue(_) | TimerPurpose::OrderWindow(_) => false,
+        TimerPurpose::ReceiptDue(_)
+        | TimerPurpose::LotPerishes
+        | TimerPurpose::OrderWindow(_)
+        | TimerPurpose::ForecastDue { .. }
+        | TimerPurpose::NeedDue(_)
+        | TimerPurpose::ActionDue(_)
+        | TimerPurpose::MandateEnds(_) => false,
     }
+}
+
+fn cancelled(by: CancelledBy) -> &'static str {
+    if by == CancelledBy::Customer { "customer" } else { "order_cancelled" }
+}
+
+/// The items of an order and how many of each.
+fn items_of(lines: &[model::OrderLine]) -> Vec<(String, f64)> {
+    lines.iter().map(|line| (line.product_id.clone(), line.quantity)).collect()
 }
 
 /// An order as a fulfillment that is told now will leave it.
@@ -565,12 +648,12 @@ fn decide_workspace(workspace: &Workspace, command: &Command, now: Time) -> Vec<
             }
             _ => return vec![Outcome::Ignored { reason: format!("no source {source} has a valid key") }],
         },
-        Command::AllowSource { source, promises } => match workspace.sources.get(source) {
+        Command::AllowSource { source, allowed } => match workspace.sources.get(source) {
             Some(known) if known.revoked_at.is_none() => {
-                if known.promises == *promises {
+                if known.allowed == *allowed {
                     return Vec::new();
                 }
-                Fact::SourceAllowed { source: source.clone(), promises: *promises, at: now }
+                Fact::SourceAllowed { source: source.clone(), allowed: *allowed, at: now }
             }
             _ => return vec![Outcome::Ignored { reason: format!("no source {source} has a valid key") }],
         },
@@ -632,6 +715,11 @@ fn decide_workspace(workspace: &Workspace, command: &Command, now: Time) -> Vec<
             }
             _ => return vec![Outcome::Ignored { reason: format!("no campaign {campaign} is planned") }],
         },
+        Command::SetStaff(account) => Fact::StaffSet { account: account.clone(), at: now },
+        Command::RemoveStaff { name } => match workspace.staff.get(name) {
+            Some(_) => Fact::StaffRemoved { name: name.clone(), at: now },
+            None => return vec![Outcome::Ignored { reason: format!("nobody called {name} may sign in") }],
+        },
         Command::Erase
         | Command::Quote(_)
         | Command::ConfirmQuote { .. }
@@ -639,6 +727,7 @@ fn decide_workspace(workspace: &Workspace, command: &Command, now: Time) -> Vec<
         | Command::ApplyRemedy(_)
         | Command::Supply(_)
         | Command::Order(_)
+        | Command::Connection(_)
         | Command::SettleEffect { .. }
         | Command::MarkEffectUnknown { .. }
         | Command::PartIdentifiers { .. }

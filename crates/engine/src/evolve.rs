@@ -5,8 +5,8 @@ mod orders;
 use std::collections::BTreeMap;
 
 use model::{
-    BreakCause, CancelledBy, EffectResult, Event, EventKind, Fact, KeyId, MailBody, MailKey, OrderState,
-    Outcome, PromiseStatus, PromiseTerms, QuoteFact, QuoteStage, RiskReason, Time, TimelineId,
+    Allowed, BreakCause, CancelledBy, EffectResult, Event, EventKind, Fact, KeyId, MailBody, MailKey,
+    OrderState, Outcome, PromiseStatus, PromiseTerms, QuoteFact, QuoteStage, RiskReason, Time, TimelineId,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -17,7 +17,9 @@ use crate::customer::{
 };
 use crate::identity::Identifiers;
 use crate::supply::{Short, State, evolve_supply};
-use crate::workspace::{Broker, Import, Outlet, PlannedCampaign, Published, Source, Webhook, Workspace};
+use crate::workspace::{
+    Broker, Import, Outlet, PlannedCampaign, Published, Source, Staff, Webhook, Workspace,
+};
 
 /// An input as it reaches the profile that it was resolved to.
 pub struct Observed<'a> {
@@ -240,6 +242,7 @@ fn apply_fact(customer: &mut Customer, fact: &Fact, timeline: TimelineId) {
                 payment.capture(*amount);
             }
         }
+        Fact::Connection(fact) => crate::connection::apply(&mut customer.connection, fact),
         Fact::Order(fact) => orders::apply_order(customer, fact),
         Fact::PromiseInquired { terms, .. } => begin(customer, terms, PromiseStatus::Inquired, timeline),
         Fact::PromiseQuoted { terms, .. } => begin(customer, terms, PromiseStatus::Quoted, timeline),
@@ -342,12 +345,16 @@ fn apply_fact(customer: &mut Customer, fact: &Fact, timeline: TimelineId) {
         | Fact::ImportFinished { .. }
         | Fact::CampaignPlanned { .. }
         | Fact::CampaignEnded { .. }
+        | Fact::StaffSet { .. }
+        | Fact::StaffRemoved { .. }
         | Fact::DeadLetterReplayed { .. } => {}
     }
 }
 
 /// Ended quotes that are kept, so that whoever asks again is told the same.
 const ENDED_QUOTES_MAX: usize = 64;
+/// Quotes of orders that have arrived, kept for what may come back of them.
+const ARRIVED_QUOTES_MAX: usize = 256;
 
 fn apply_quote(customer: &mut Customer, fact: &QuoteFact) {
     match fact {
@@ -412,16 +419,26 @@ fn apply_quote(customer: &mut Customer, fact: &QuoteFact) {
 }
 
 fn forget_old_quotes(customer: &mut Customer) {
-    let mut ended: Vec<(Time, String)> = customer
-        .quotes
-        .iter()
-        .filter(|(_, record)| record.stage.is_ended())
-        .map(|(id, record)| (record.asked_at, id.clone()))
-        .collect();
-    if ended.len() >= ENDED_QUOTES_MAX {
-        ended.sort();
-        for (_, id) in &ended[..=ended.len() - ENDED_QUOTES_MAX] {
-            customer.quotes.remove(id);
+    let has_arrived = |record: &QuoteRecord| {
+        let order = record.order_id.as_ref().and_then(|id| customer.orders.get(id));
+        let arrived =
+            |state| matches!(state, OrderState::Delivered | OrderState::Closed | OrderState::Returned);
+        let promise = customer.promises.get(record.promise_id());
+        record.stage == QuoteStage::Placed
+            && order.is_some_and(|order| arrived(order.state))
+            && promise.is_none_or(|promise| !promise.status.is_open())
+    };
+    let of = |which: &dyn Fn(&QuoteRecord) -> bool| -> Vec<(Time, String)> {
+        let found = customer.quotes.iter().filter(|(_, record)| which(record));
+        found.map(|(id, record)| (record.asked_at, id.clone())).collect()
+    };
+    let kinds = [(of(&|r| r.stage.is_ended()), ENDED_QUOTES_MAX), (of(&has_arrived), ARRIVED_QUOTES_MAX)];
+    for (mut known, most) in kinds {
+        if known.len() >= most {
+            known.sort();
+            for (_, id) in &known[..=known.len() - most] {
+                customer.quotes.remove(id);
+            }
         }
     }
 }
@@ -472,7 +489,8 @@ fn begin(customer: &mut Customer, terms: &PromiseTerms, status: PromiseStatus, t
 fn evolve_workspace(workspace: &mut Workspace, fact: &Fact) {
     match fact {
         Fact::SourceCreated { source, key_hash, at } => {
-            let new = Source { key_hash: *key_hash, created_at: *at, revoked_at: None, promises: false };
+            let allowed = Allowed::default();
+            let new = Source { key_hash: *key_hash, created_at: *at, revoked_at: None, allowed };
             workspace.sources.insert(source.clone(), new);
         }
         Fact::SourceRevoked { source, at } => {
@@ -480,9 +498,9 @@ fn evolve_workspace(workspace: &mut Workspace, fact: &Fact) {
                 source.revoked_at = Some(*at);
             }
         }
-        Fact::SourceAllowed { source, promises, .. } => {
+        Fact::SourceAllowed { source, allowed, .. } => {
             if let Some(source) = workspace.sources.get_mut(source) {
-                source.promises = *promises;
+                source.allowed = *allowed;
             }
         }
         Fact::WebhookConnected { name, map, secret, at } => {
@@ -528,6 +546,15 @@ fn evolve_workspace(workspace: &mut Workspace, fact: &Fact) {
             }
         }
         Fact::EffectsSwitched { on, .. } => workspace.effects_on = *on,
+        Fact::StaffSet { account, at } => {
+            let known = workspace.staff.get(&account.name);
+            let added_at = known.map_or(*at, |known| known.added_at);
+            let staff = Staff { account: account.clone(), added_at, changed_at: *at };
+            workspace.staff.insert(account.name.clone(), staff);
+        }
+        Fact::StaffRemoved { name, .. } => {
+            workspace.staff.remove(name);
+        }
         Fact::ImportStarted { timeline, name, at } => {
             workspace.imports.entry(name.clone()).and_modify(|import| import.finished_at = None).or_insert(
                 Import {

@@ -3,26 +3,29 @@
 //! Nothing here does I/O, reads a clock, draws a random number or knows a wire format: the time, the reference
 //! data and the seed are handed in, and equal arguments give equal results.
 
+pub mod connection;
 mod customer;
 mod decide;
 mod evolve;
 pub mod identity;
 mod payment;
+pub mod playbook;
 pub mod promising;
 mod reference;
 pub mod replenish;
 pub mod supply;
 mod workspace;
 
+pub use connection::Connection;
 pub use customer::{
     AppliedRemedy, Customer, EarlySignal, EffectRecord, EffectState, Order, Promise, QuoteRecord, Return,
     Timer,
 };
-pub use decide::{Context, Stimulus, decide};
+pub use decide::{Considered, Context, Stimulus, decide};
 pub use evolve::{Change, Observed, evolve, tie_breaker};
 pub use payment::Payment;
 pub use reference::{Reference, ReferenceError};
-pub use workspace::{Broker, Import, Outlet, PlannedCampaign, Published, Source, Webhook, Workspace};
+pub use workspace::{Broker, Import, Outlet, PlannedCampaign, Published, Source, Staff, Webhook, Workspace};
 
 use std::collections::BTreeMap;
 
@@ -31,7 +34,7 @@ use serde::{Deserialize, Serialize};
 
 /// The format of a snapshot of [`Entity`]. Bumped with any change of the state's types; snapshots are caches, so
 /// another number is dropped and folded again.
-pub const SNAPSHOT_FORMAT: u32 = 5;
+pub const SNAPSHOT_FORMAT: u32 = 6;
 
 /// The state of one consistency root. Nothing in it points outside it but ids.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]

@@ -1,7 +1,11 @@
 //! Data that every decision reads and no entity owns: versioned, published through the journal.
 
+use std::collections::BTreeMap;
+
+use learn::depletion::Prior;
 use serde::{Deserialize, Serialize};
 
+use crate::playbook::Playbooks;
 use crate::promising::{Rules as PromisingRules, RulesError};
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -13,12 +17,24 @@ pub struct Reference {
     /// How promises are made.
     #[serde(default)]
     pub promising: PromisingRules,
+    /// What is done about needs, by category.
+    #[serde(default)]
+    pub playbooks: Playbooks,
+    /// How fast things are used up, by category: the populations that forecasts begin with.
+    #[serde(default)]
+    pub depletion: BTreeMap<String, Prior>,
 }
 
 impl Default for Reference {
     /// What holds until something is published.
     fn default() -> Self {
-        Reference { version: 0, at_risk_threshold: 0.3, promising: PromisingRules::default() }
+        Reference {
+            version: 0,
+            at_risk_threshold: 0.3,
+            promising: PromisingRules::default(),
+            playbooks: Playbooks::default(),
+            depletion: BTreeMap::new(),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use model::{CampaignPlan, Time, TimelineId};
+use model::{Allowed, CampaignPlan, StaffAccount, Time, TimelineId};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -19,6 +19,8 @@ pub struct Workspace {
     pub identity_rules: Option<Published>,
     /// By their ids; those that ended too.
     pub campaigns: BTreeMap<String, PlannedCampaign>,
+    /// Who may sign in to the operator's pages, by their names.
+    pub staff: BTreeMap<String, Staff>,
     /// The kill switch: off, no effect starts.
     pub effects_on: bool,
 }
@@ -34,6 +36,7 @@ impl Default for Workspace {
             plan: None,
             identity_rules: None,
             campaigns: BTreeMap::new(),
+            staff: BTreeMap::new(),
             effects_on: true,
         }
     }
@@ -45,8 +48,8 @@ pub struct Source {
     pub key_hash: [u8; 32],
     pub created_at: Time,
     pub revoked_at: Option<Time>,
-    /// Whether its key may ask for promises, hold and confirm them.
-    pub promises: bool,
+    /// What its key is good for.
+    pub allowed: Allowed,
 }
 
 /// A system whose webhooks are taken.
@@ -74,6 +77,15 @@ pub struct Outlet {
     pub connected_at: Time,
     /// Why nothing goes there any more, where it said that it is gone.
     pub disabled: Option<String>,
+}
+
+/// Somebody who may sign in.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Staff {
+    pub account: StaffAccount,
+    pub added_at: Time,
+    /// When the password or the roles were changed last: whoever signed in before that does so again.
+    pub changed_at: Time,
 }
 
 /// A campaign in the calendar.

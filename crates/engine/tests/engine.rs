@@ -7,6 +7,7 @@ mod cases {
     mod merge;
     mod ordering;
     mod orders;
+    mod playbook;
     mod promises;
     mod properties;
     mod replenish;

@@ -223,6 +223,8 @@ arg-item = Only this item
 arg-place = Only at this place
 arg-resource = Only this resource
 arg-promises = The key may also ask for promises, hold and confirm them
+arg-orders = The key may also order for customers: place, undo, change, cancel, give back
+arg-only_customers = The key may send only what customers do, nothing about stock, capacity, fulfilment or payments
 
 # Errors: cause, place, remedy.
 error-other = { $detail }
@@ -330,6 +332,7 @@ refused-unknown-type = { $detail }. Kept as a dead letter
 refused-wrong-type = a member has the wrong type: { $detail }. Kept as a dead letter
 refused-bad-timestamp = { $detail }. Kept as a dead letter
 refused-event-too-large = the event is too large: { $detail }. Kept as a dead letter
+refused-not-of-customers = { $detail } is not something that customers do, and this key may send nothing else: send it with another key. Kept as a dead letter
 refused-plan-violation = the tracking plan blocks this event: { $detail }. Kept as a dead letter
 refused-id-too-long = an identifier is too long: { $detail }. Kept as a dead letter
 remedy-malformed-json = Each line is one whole JSON object: mend the line and import the file again, the other lines are known by then
@@ -353,6 +356,12 @@ demo-today = The next order, promised from what operations have: toner in Seoul 
 demo-promised = { $name } orders two; what the promise needs is held, and it is made:
 demo-at-risk = An hour later quality holds the toner in Seoul. The promise is at risk before anything is late, with what can be done:
 demo-kept = It ships from the other place and arrives. The promise: { $status }.
+demo-delegated = { $name }'s printer at home. { $name } chose "order it for me", shares its readings, and agreed to a mandate: { $item }, at most { $each } an order and two a month, a day's notice, revoked whenever { $name } likes.
+demo-noticed = { $date }: the printer says { $level } %. It will be empty in about { $days } days ({ $low } to { $high }), so the need is known before it is felt.
+demo-notice = Said ({ $channel }): "{ $subject }"
+demo-window = Nobody calls it off within a day. The mandate is asked once more, { $price } is debited in the same entry, and the order is placed; promised for { $date }.
+demo-in-hand = It is there { $days } days before the old one is empty. Put in, it teaches the next forecast. Dry hours: 0. What { $name } had to do: nothing.
+demo-revoked = { $name } revokes the mandate. From here on nothing is ordered.
 demo-ends = { $events } events came in. The server runs at http://{ $address } (store: { $dir }).
     Look on with: inyeon --store { $dir } profile show { $id }
 demo-stop = Ctrl-C stops the server.
@@ -432,7 +441,10 @@ col-blocked = event was
 col-plan = plan
 col-last-at = last
 col-created = created
-col-promises = may promise
+col-promises = promises
+col-promises-key = may promise
+col-orders-key = may order
+col-only-customers = customers only
 col-connected = connected
 col-revoked = revoked
 col-at = at
@@ -887,7 +899,7 @@ error-unknown-return = no return { $id } is known; `inyeon returns list --all` l
 error-return-ambiguous = several orders have a return { $id }; --order says which
 error-unknown-outlet = no system { $name } is connected; `inyeon orders list` lists them
 error-outlet-overlap = { $name } would be told what { $other } is told already; --serves parts orders and payments, or disconnect { $other } first
-http-may-not-order = this call needs a key that may order: `Authorization: Bearer` and the token in server.json in the store's directory
+http-may-not-order = this key may not order for customers. `inyeon keys create NAME --orders` makes one that may
 http-closing = the server is ending; try again in a moment
 
 # Stock plans.
@@ -998,3 +1010,40 @@ help-trial-operations = A depot with late receipts, downtime, quality holds and 
 help-trial-operations-after = Nothing is stored. The same seeds give the same figures. docs/trials.md says what is assumed and how to read it.
 arg-trial-operations-seeds = Seeds to run, from 1 on; each is a world of its own
 arg-trial-operations-days = Days on which customers order, 21 at least
+
+# Channels of messages to customers.
+help-channels = Ways by which messages reach customers
+help-channels-connect = Send messages of a channel: e-mail by a mail server or into a directory, or to a system by signed webhook
+help-channels-connect-after =
+    E-mail carries the channel `email`, whatever its name. A webhook or a directory without --from carries the channel
+    of its name. What has no channel of its own is in the inbox of the customer's app.
+help-channels-list = List the channels and how they are
+help-channels-disconnect = Send nothing by it any more; what is said from then on is in the inbox
+arg-channels-connect-name = Name of the channel
+arg-channels-disconnect-name = Name of the channel
+arg-channels-connect-smtp = Mail server that carries e-mail
+arg-channels-connect-directory = Directory in which each becomes a file: an .eml with --from, else JSON
+arg-channels-connect-url = Address that takes signed webhooks
+arg-channels-connect-secret = Secret that both sides know (whsec_…); made and shown once where none is given
+arg-channels-connect-from = Address that e-mail comes from
+arg-channels-connect-sender_name = Whoever writes, by name
+arg-channels-connect-contact = How whoever writes is reached besides: telephone, postal address; stands below advertising
+arg-channels-connect-user = User at the mail server
+arg-channels-connect-starttls = Encrypt the connection before anything is said (STARTTLS); where the server does not offer it, nothing is
+arg-channels-connect-tls = An encrypted connection from the start
+arg-channels-connect-ca = Certificates (PEM) of those who vouch for the mail server, where the system does not know them
+arg-public_url = Address under which customers reach this server, for the links in messages; this machine alone where none is given
+channel-connected = { $name } carries messages of the channel { $channel } to { $place }.
+channels-none = no channel is connected; what is said to customers is in their inbox (GET /v1/customers/USER/inbox)
+channel-disconnected = { $name } carries nothing more; what is said from now on is in the inbox
+col-channel = channel
+col-doubtful = doubtful
+error-mail-address = { $address } is not an address of e-mail; write it as shop@example.com
+error-public-url = { $url } is not an address that links can begin with; write it as https://shop.example.com
+http-unknown-customer = nobody of this user id is known; send an identify call with it first
+unsubscribe-ask = Do you want no more advertising from us? One click is enough, and it costs nothing.
+unsubscribe-done = You will get no more advertising from us. What concerns your orders still reaches you.
+unsubscribe-later = That could not be noted at this moment. Please try again.
+unsubscribe-button = No more advertising
+link-page-expired = This link is too old. The latest message has one that works.
+link-page-unknown = This link cannot be read. Please open it just as it stands in the message.

@@ -223,6 +223,8 @@ arg-item = 이 품목만
 arg-place = 이 장소만
 arg-resource = 이 자원만
 arg-promises = 이 키로 약속을 묻고, 잡고, 확정할 수도 있습니다
+arg-orders = 이 키로 고객을 대신해 주문하고, 되돌리고, 바꾸고, 취소하고, 반품할 수도 있습니다
+arg-only_customers = 이 키로는 고객이 한 일만 보낼 수 있습니다. 재고, 생산 능력, 출고와 배송, 결제에 관한 것은 보낼 수 없습니다
 
 # Errors: cause, place, remedy.
 error-other = { $detail }
@@ -330,6 +332,7 @@ refused-unknown-type = 모르는 type입니다({ $detail }). 데드 레터로 �
 refused-wrong-type = 값의 타입이 다릅니다: { $detail }. 데드 레터로 보관했습니다
 refused-bad-timestamp = 시각을 읽을 수 없습니다({ $detail }). 데드 레터로 보관했습니다
 refused-event-too-large = 이벤트가 너무 큽니다: { $detail }. 데드 레터로 보관했습니다
+refused-not-of-customers = { $detail } 은(는) 고객이 한 일이 아니며, 이 키로는 고객이 한 일만 보낼 수 있습니다. 다른 키로 보내세요. 데드 레터로 보관했습니다
 refused-plan-violation = 트래킹 플랜이 이 이벤트를 막습니다: { $detail }. 데드 레터로 보관했습니다
 refused-id-too-long = 식별자가 너무 깁니다: { $detail }. 데드 레터로 보관했습니다
 remedy-malformed-json = 한 줄은 온전한 JSON 객체 하나입니다. 그 줄을 고치고 파일을 다시 가져오세요. 다른 줄은 이미 아는 것이 됩니다
@@ -353,6 +356,12 @@ demo-today = 다음 주문은 운영이 가진 것으로 약속합니다: 서울
 demo-promised = { $name } 님이 두 개를 주문합니다. 약속에 필요한 것을 확보하고 약속합니다:
 demo-at-risk = 한 시간 뒤 품질 검사로 서울의 토너가 보류됩니다. 늦기 전에 이행 위험으로 알려지고, 할 수 있는 조치가 함께 보입니다:
 demo-kept = 다른 곳에서 출고되어 도착합니다. 약속: { $status }.
+demo-delegated = { $name } 님 집의 프린터. '알아서 주문'을 고르고 측정값을 공유하며, 자동주문에 동의했습니다: { $item }, 한 번에 { $each } 이하, 한 달에 두 번까지, 하루 전 사전 안내, 언제든 해지.
+demo-noticed = { $date }: 프린터 잔량 { $level }%. 약 { $days }일 뒤({ $low }~{ $high }일)에 떨어집니다. 불편을 느끼기 전에 니즈를 알아차렸습니다.
+demo-notice = 안내({ $channel }): "{ $subject }"
+demo-window = 하루 동안 취소가 없었습니다. 동의 범위를 다시 확인하고, 같은 기록에서 { $price }을(를) 한도에서 차감한 뒤 주문했습니다. 도착 약속일은 { $date }입니다.
+demo-in-hand = 먼저 쓰던 것이 떨어지기 { $days }일 전에 도착했습니다. 새것을 끼우면 다음 예측이 더 정확해집니다. 출력을 못 한 시간: 0. { $name } 님이 할 일: 없음.
+demo-revoked = { $name } 님이 위임을 해지합니다. 이제 아무것도 주문하지 않습니다.
 demo-ends = 이벤트 { $events }건이 들어왔습니다. 서버는 http://{ $address } 에서 돕니다(저장소: { $dir }).
     더 보려면: inyeon --store { $dir } profile show { $id }
 demo-stop = Ctrl-C 로 서버를 멈춥니다.
@@ -432,7 +441,10 @@ col-blocked = 이벤트
 col-plan = 플랜
 col-last-at = 마지막
 col-created = 만든 때
-col-promises = 약속 가능
+col-promises = 약속
+col-promises-key = 약속 가능
+col-orders-key = 주문 가능
+col-only-customers = 고객 이벤트만
 col-connected = 연결
 col-revoked = 해지한 때
 col-at = 시각
@@ -887,7 +899,7 @@ error-unknown-return = 반품 { $id }을(를) 모릅니다. `inyeon returns list
 error-return-ambiguous = 반품 { $id }이(가) 여러 주문에 있습니다. --order로 고르세요
 error-unknown-outlet = { $name } 시스템은 연결되어 있지 않습니다. `inyeon orders list`로 확인하세요
 error-outlet-overlap = { $name }에 알릴 것을 이미 { $other }에 알리고 있습니다. --serves로 주문과 결제를 나누거나 { $other }을(를) 먼저 끊으세요
-http-may-not-order = 주문할 수 있는 키가 필요합니다. 저장소 디렉터리의 server.json에 있는 토큰을 `Authorization: Bearer`로 보내세요
+http-may-not-order = 이 키로는 고객을 대신해 주문할 수 없습니다. `inyeon keys create NAME --orders` 로 주문할 수 있는 키를 만듭니다
 http-closing = 서버가 끝나는 중입니다. 잠시 뒤 다시 해 보세요
 
 # 재고 계획.
@@ -998,3 +1010,40 @@ help-trial-operations = 입고 지연, 가동 중단, 품질 보류, 느린 구�
 help-trial-operations-after = 아무것도 저장하지 않습니다. 같은 씨앗은 같은 수치를 냅니다. 가정과 읽는 법은 docs/trials.md에 있습니다.
 arg-trial-operations-seeds = 1부터 돌릴 씨앗 수. 씨앗마다 다른 세계입니다
 arg-trial-operations-days = 고객이 주문하는 날 수, 21일 이상
+
+# 고객에게 보내는 메시지의 채널.
+help-channels = 메시지가 고객에게 가는 길
+help-channels-connect = 한 채널의 메시지를 보냅니다: 메일 서버나 디렉터리로 이메일을, 또는 서명된 웹훅으로 시스템에
+help-channels-connect-after =
+    이메일은 이름과 관계없이 `email` 채널을 나릅니다. 웹훅이나 --from이 없는 디렉터리는 자기 이름의 채널을 나릅니다.
+    따로 채널이 없는 메시지는 고객 앱의 메시지함에 남습니다.
+help-channels-list = 채널과 그 상태를 봅니다
+help-channels-disconnect = 이 길로 더 보내지 않습니다. 그 뒤의 메시지는 메시지함에 남습니다
+arg-channels-connect-name = 채널 이름
+arg-channels-disconnect-name = 채널 이름
+arg-channels-connect-smtp = 이메일을 보낼 메일 서버
+arg-channels-connect-directory = 하나씩 파일로 남길 디렉터리. --from이 있으면 .eml, 없으면 JSON
+arg-channels-connect-url = 서명된 웹훅을 받는 주소
+arg-channels-connect-secret = 양쪽이 아는 비밀 값(whsec_…). 없으면 만들어 한 번만 보여 줍니다
+arg-channels-connect-from = 이메일을 보내는 주소
+arg-channels-connect-sender_name = 보내는 사람의 이름
+arg-channels-connect-contact = 보내는 사람의 다른 연락처(전화번호, 주소). 광고 아래에 적힙니다
+arg-channels-connect-user = 메일 서버의 사용자
+arg-channels-connect-starttls = 무엇이든 말하기 전에 연결을 암호화합니다(STARTTLS). 서버가 못 하면 아무것도 말하지 않습니다
+arg-channels-connect-tls = 처음부터 암호화한 연결
+arg-channels-connect-ca = 메일 서버를 보증하는 인증서(PEM). 시스템이 모를 때
+arg-public_url = 고객이 이 서버에 오는 주소. 메시지의 링크에 씁니다. 없으면 이 컴퓨터에서만 열립니다
+channel-connected = { $name }이(가) { $channel } 채널의 메시지를 { $place }(으)로 보냅니다.
+channels-none = 연결된 채널이 없습니다. 고객에게 한 말은 메시지함에 있습니다(GET /v1/customers/USER/inbox)
+channel-disconnected = { $name }(으)로 더 보내지 않습니다. 이제부터의 메시지는 메시지함에 남습니다
+col-channel = 채널
+col-doubtful = 불확실
+error-mail-address = { $address }은(는) 이메일 주소가 아닙니다. shop@example.com처럼 쓰세요
+error-public-url = { $url }(으)로는 링크를 시작할 수 없습니다. https://shop.example.com처럼 쓰세요
+http-unknown-customer = 이 사용자 ID의 고객을 모릅니다. 먼저 이 ID로 identify를 보내세요
+unsubscribe-ask = 광고를 더 받지 않으시겠습니까? 한 번만 누르면 되고, 비용은 들지 않습니다.
+unsubscribe-done = 이제 광고를 보내지 않습니다. 주문에 관한 안내는 계속 보내 드립니다.
+unsubscribe-later = 지금은 처리하지 못했습니다. 다시 눌러 주세요.
+unsubscribe-button = 광고 수신 거부
+link-page-expired = 오래된 링크입니다. 최근 메시지의 링크를 써 주세요.
+link-page-unknown = 읽을 수 없는 링크입니다. 메시지에 있는 그대로 열어 주세요.

@@ -34,6 +34,16 @@ pub struct ServerFile {
     pub address: String,
     pub token: String,
     pub pid: u32,
+    /// Where customers reach the server.
+    #[serde(default)]
+    pub public_url: Option<String>,
+}
+
+/// Where customers reach the server of a store: as it says itself, or where one listens that says nothing else.
+pub fn public_url_of(store: &Path) -> String {
+    let file = fs::read_to_string(server_file(store)).ok();
+    let file = file.and_then(|text| serde_json::from_str::<ServerFile>(&text).ok());
+    file.and_then(|file| file.public_url).unwrap_or_else(|| "http://127.0.0.1:7700".to_owned())
 }
 
 pub fn server_file(store: &Path) -> PathBuf {

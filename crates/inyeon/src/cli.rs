@@ -10,18 +10,23 @@ use serde_json::{Value, json};
 use crate::access::Access;
 use crate::broker::command::{self as brokers, BrokersArgs};
 use crate::campaign::{self, CampaignArgs};
+use crate::connection::cmd::{ConsentArgs, MandateArgs, NeedArgs, PreferenceArgs};
+use crate::decision::DecisionArgs;
 use crate::error::{Failure, Kind};
 use crate::i18n::{Lang, Messages};
 use crate::identity::{Asked, IdentityArgs};
 use crate::import::csv_map::Map;
 use crate::import_cmd::{self, Input};
+use crate::messaging::cmd::ChannelsArgs;
 use crate::ops::{EventFilter, Op};
 use crate::ordering::cmd::{OrderArgs, OrdersArgs, ReturnsArgs};
+use crate::playbook::{self, PlaybookArgs};
 use crate::promising::command::{self as promises, PromiseArgs};
+use crate::staff::{CustomerArgs, StaffArgs};
 use crate::stock::{self, StockArgs};
 use crate::supply::{self, SupplyArgs};
 use crate::webhook;
-use crate::{benchmark, demo, maintenance, plan, render, serve, trial};
+use crate::{benchmark, decision, demo, maintenance, plan, render, serve, trial};
 
 #[derive(Parser)]
 #[command(name = "inyeon", version, disable_help_subcommand = true, arg_required_else_help = true)]
@@ -64,10 +69,19 @@ pub enum Top {
     Order(OrderArgs),
     Orders(OrdersArgs),
     Returns(ReturnsArgs),
+    Channels(ChannelsArgs),
     Brokers(BrokersArgs),
     Map(MapArgs),
     Plan(plan::cmd::PlanArgs),
+    Playbook(PlaybookArgs),
+    Need(NeedArgs),
+    Preference(PreferenceArgs),
+    Consent(ConsentArgs),
+    Mandate(MandateArgs),
+    Decision(DecisionArgs),
     Effects(EffectsArgs),
+    Staff(StaffArgs),
+    Customer(CustomerArgs),
     Status,
     Doctor(maintenance::DoctorArgs),
     Backup(maintenance::BackupArgs),
@@ -221,6 +235,10 @@ enum KeysWhat {
         name: String,
         #[arg(long)]
         promises: bool,
+        #[arg(long)]
+        orders: bool,
+        #[arg(long)]
+        only_customers: bool,
     },
     List,
     Revoke {
@@ -484,8 +502,9 @@ fn run(cli: Cli, messages: &Messages) -> Result<ExitCode, Failure> {
             }
         },
         Top::Keys(KeysArgs { what }) => match what {
-            KeysWhat::Create { name, promises } => {
-                show(&open(true)?.run(Op::KeyCreate { name, promises })?, render::key_created);
+            KeysWhat::Create { name, promises, orders, only_customers } => {
+                let allowed = model::Allowed { promises, orders, only_customers };
+                show(&open(true)?.run(Op::KeyCreate { name, allowed })?, render::key_created);
             }
             KeysWhat::List => show(&open(false)?.run(Op::KeyList)?, render::keys),
             KeysWhat::Revoke { name } => {
@@ -523,11 +542,44 @@ fn run(cli: Cli, messages: &Messages) -> Result<ExitCode, Failure> {
             let (op, render) = args.asked();
             show(&open(false)?.run(Op::Ordering(op))?, render);
         }
+        Top::Channels(args) => {
+            let (op, render) = args.asked()?;
+            show(&open(false)?.run(Op::Ordering(op))?, render);
+        }
+        Top::Staff(args) => {
+            let (op, render) = args.asked(messages)?;
+            show(&open(true)?.run(Op::Staff(op))?, render);
+        }
+        Top::Customer(args) => {
+            let (op, render) = args.asked(&global.store);
+            show(&open(false)?.run(Op::Staff(op))?, render);
+        }
         Top::Brokers(args) => brokers::run(&global, args, messages)?,
         Top::Map(MapArgs { what: MapWhat::Check { map, sample, headers } }) => {
             show(&map_check(&map, sample.as_deref(), headers.as_deref())?, render::map_checked);
         }
         Top::Plan(args) => plan::cmd::run(&global, args, messages)?,
+        Top::Playbook(args) => return playbook::run(&global, args, messages),
+        Top::Need(args) => {
+            let (op, render) = args.asked();
+            show(&open(false)?.run(Op::Connection(op))?, render);
+        }
+        Top::Preference(args) => {
+            let (op, render) = args.asked();
+            show(&open(false)?.run(Op::Connection(op))?, render);
+        }
+        Top::Consent(args) => {
+            let (op, render) = args.asked();
+            show(&open(false)?.run(Op::Connection(op))?, render);
+        }
+        Top::Mandate(args) => {
+            let (op, render) = args.asked()?;
+            show(&open(false)?.run(Op::Connection(op))?, render);
+        }
+        Top::Decision(args) => {
+            let (op, render) = args.asked();
+            show(&decision::with_texts(open(false)?.run(Op::Decision(op))?, messages), render);
+        }
         Top::Effects(EffectsArgs { what }) => match what {
             EffectsWhat::List { limit } => {
                 show(&open(false)?.run(Op::Effects { limit, skip: 0 })?, render::effects);

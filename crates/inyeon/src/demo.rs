@@ -1,6 +1,7 @@
 //! `inyeon demo`: 90 days of a small shop, sent through the same door as anybody's events, and what came of its
 //! promises.
 
+mod delegated;
 mod today;
 
 use std::path::{Path, PathBuf};
@@ -38,6 +39,8 @@ pub struct DemoArgs {
     pub exit: bool,
 }
 
+/// The chapters after the shop's days take so long.
+const CHAPTERS_DAYS: i64 = 21;
 const WRITE_KEY: &str = "demo";
 /// A directory with this file in it is a demo's, and a new demo may take its place.
 const BADGE: &str = "demo.txt";
@@ -49,7 +52,7 @@ pub fn run(global: &Global, args: &DemoArgs, messages: &Messages) -> Result<(), 
         seed: args.seed,
         days: args.days,
         language: if messages.lang == Lang::Ko { Language::Ko } else { Language::En },
-        ..ShopConfig::starting(end - (i64::from(args.days) * 24 + 24).hours())
+        ..ShopConfig::starting(end - (24 * (i64::from(args.days) + CHAPTERS_DAYS)).hours())
     };
     let mut shop = Shop::new(config);
     let clock = ManualClock::new(Time::from_timestamp(shop.now()));
@@ -84,8 +87,10 @@ pub fn run(global: &Global, args: &DemoArgs, messages: &Messages) -> Result<(), 
             let effects = ops::run(&server.app.node, Op::Effects { limit: 100_000, skip: 0 })?;
             let begins = Time::from_timestamp(shop.end()).plus_micros(2 * 3_600_000_000);
             clock.set(begins);
-            let today = today::play(&server, &Client::new(&server), &clock, begins, &hero, messages)?;
-            Some((hero, profile, effects, today))
+            let client = Client::new(&server);
+            let today = today::play(&server, &client, &clock, begins, &hero, messages)?;
+            let delegated = delegated::play(&server, &client, &clock, today.until, &hero, messages)?;
+            Some((hero, profile, effects, today, delegated))
         }
         None => None,
     };
@@ -103,14 +108,15 @@ pub fn run(global: &Global, args: &DemoArgs, messages: &Messages) -> Result<(), 
                 "effects_answered": answers,
                 "world": { "kept": tally.kept, "broken": tally.broken, "withdrawn": tally.withdrawn,
                            "open": tally.open },
-                "today": hero.as_ref().map(|(.., today)| &today.json),
+                "today": hero.as_ref().map(|(.., today, _)| &today.json),
+                "delegated": hero.as_ref().map(|(.., delegated)| &delegated.json),
                 "address": server.address.to_string(), "store": args.dir,
             })
             .to_string(),
         );
     } else {
         print(&render::promises(&report, messages));
-        if let Some((hero, profile, effects, today)) = &hero {
+        if let Some((hero, profile, effects, today, delegated)) = &hero {
             let values = [("name", hero.name.clone()), ("id", hero.customer_id.clone())];
             print(&messages.with("demo-chain", &values));
             let orders: Vec<&str> = [Some(hero.troubled_order.as_str()), hero.kept_order.as_deref()]
@@ -119,6 +125,7 @@ pub fn run(global: &Global, args: &DemoArgs, messages: &Messages) -> Result<(), 
                 .collect();
             print(&render::chain(profile, effects, &orders, messages));
             print(&today.text);
+            print(&delegated.text);
         }
         let values = [
             ("events", sent.to_string()),
@@ -151,7 +158,7 @@ fn answer_name(answer: Answer) -> &'static str {
     }
 }
 
-/// When the shop's last day ends: the beginning of today, or of the day that was asked for.
+/// When the last chapter ends: the beginning of today, or of the day that was asked for.
 fn end_of(args: &DemoArgs) -> Result<Timestamp, Failure> {
     let now = Clock::System.now().to_timestamp();
     let zone = jiff::tz::TimeZone::UTC;

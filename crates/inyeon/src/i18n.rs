@@ -20,10 +20,34 @@ impl Lang {
         }
     }
 
+    /// What its readers call it.
+    pub fn own_name(self) -> &'static str {
+        match self {
+            Lang::En => "English",
+            Lang::Ko => "한국어",
+        }
+    }
+
     fn source(self) -> &'static str {
         match self {
-            Lang::En => include_str!("../locales/en.ftl"),
-            Lang::Ko => include_str!("../locales/ko.ftl"),
+            Lang::En => concat!(
+                include_str!("../locales/en.ftl"),
+                "\n",
+                include_str!("../locales/connection.en.ftl"),
+                "\n",
+                include_str!("../locales/pages.en.ftl"),
+                "\n",
+                include_str!("../locales/run.en.ftl"),
+            ),
+            Lang::Ko => concat!(
+                include_str!("../locales/ko.ftl"),
+                "\n",
+                include_str!("../locales/connection.ko.ftl"),
+                "\n",
+                include_str!("../locales/pages.ko.ftl"),
+                "\n",
+                include_str!("../locales/run.ko.ftl"),
+            ),
         }
     }
 

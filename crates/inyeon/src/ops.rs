@@ -13,6 +13,8 @@ use views::{DeadLetterFilter, EffectFilter, GroupBy, ReportQuery};
 use crate::at_risk::{self, RiskOp};
 use crate::broker;
 use crate::campaign::{self, CampaignOp};
+use crate::connection::{self, ConnectionOp};
+use crate::decision::{self, DecisionOp};
 use crate::delivery;
 use crate::dialect::{self, Code, Origin, Parsed};
 use crate::error::{Failure, Kind};
@@ -21,7 +23,9 @@ use crate::import::csv_map::Map;
 use crate::ordering::{self, OrderingOp};
 use crate::plan::gate::{Admitted, Door, Named, admit};
 use crate::plan::{self, Document};
+use crate::playbook::{self, PlaybookOp};
 use crate::promising::{self, op::PromiseOp};
+use crate::staff::{self, StaffOp};
 use crate::stock::{self, StockOp};
 use crate::supply::{self, SupplyOp};
 use crate::told::outcome_json;
@@ -66,9 +70,9 @@ pub enum Op {
     },
     KeyCreate {
         name: String,
-        /// Whether it may ask for promises, hold and confirm them.
+        /// What its key is good for besides sending.
         #[serde(default)]
-        promises: bool,
+        allowed: model::Allowed,
     },
     KeyList,
     KeyRevoke {
@@ -91,6 +95,10 @@ pub enum Op {
     Risk(RiskOp),
     Supply(SupplyOp),
     Ordering(OrderingOp),
+    Playbook(PlaybookOp),
+    Decision(DecisionOp),
+    Connection(ConnectionOp),
+    Staff(StaffOp),
     BrokerConnect {
         name: String,
         settings: broker::Settings,
@@ -267,7 +275,7 @@ pub fn run(node: &Node, op: Op) -> Result<Value, Failure> {
         }
         Op::DeadLetters { limit, replayed } => dead_letters(node, limit, replayed),
         Op::DeadLetterReplay { seqs } => replay_dead_letters(node, &seqs),
-        Op::KeyCreate { name, promises } => create_key(node, &name, promises),
+        Op::KeyCreate { name, allowed } => create_key(node, &name, allowed),
         Op::KeyList => Ok(json!(node.reader()?.sources()?)),
         Op::KeyRevoke { name } => {
             let outcomes =
@@ -289,6 +297,10 @@ pub fn run(node: &Node, op: Op) -> Result<Value, Failure> {
         Op::Risk(op) => at_risk::run(node, op),
         Op::Supply(op) => supply::run(node, op),
         Op::Ordering(op) => ordering::run(node, op),
+        Op::Playbook(op) => playbook::run_op(node, op),
+        Op::Decision(op) => decision::run(node, op),
+        Op::Connection(op) => connection::run(node, op),
+        Op::Staff(op) => staff::run(node, op),
         Op::BrokerConnect { name, settings } => broker::connect(node, &name, settings),
         Op::BrokerList => broker::list(node),
         Op::BrokerDisconnect { name } => broker::disconnect(node, &name),
@@ -570,6 +582,10 @@ fn replay_dead_letters(node: &Node, seqs: &[u64]) -> Result<Value, Failure> {
     let filter = DeadLetterFilter { replayed: Some(false), ..DeadLetterFilter::default() };
     let rows = node.reader()?.dead_letters(&filter)?;
     let plan = plan::current(node)?;
+    let sources = node.ask(|fold| {
+        let workspace = fold.entity(EntityId::workspace());
+        workspace.map(|entity| entity.workspace().map(|w| w.sources.clone()).unwrap_or_default())
+    })??;
     let mut log = node.history(1);
     let (mut replayed, mut still_refused) = (Vec::new(), Vec::new());
     for row in rows.into_iter().filter(|row| seqs.is_empty() || seqs.contains(&row.seq)) {
@@ -589,7 +605,9 @@ fn replay_dead_letters(node: &Node, seqs: &[u64]) -> Result<Value, Failure> {
                 broker::replay(node, &body.place, &body.raw, received_at)?
             }
             Item::Rejected { body, source, .. } => {
-                let origin = Origin { source: &source, place: &body.place, received_at };
+                // What its key may not tell, nobody else tells in its name.
+                let only_customers = sources.get(&*source).is_some_and(|s| s.allowed.only_customers);
+                let origin = Origin { source: &source, place: &body.place, received_at, only_customers };
                 replay::again(node, plan.as_ref(), origin, &body, row.seq)?
             }
             // It was sound and its fold failed: it goes in again under the same message, which was not applied.
@@ -615,7 +633,7 @@ fn replay_dead_letters(node: &Node, seqs: &[u64]) -> Result<Value, Failure> {
     Ok(json!({ "replayed": replayed, "still_refused": still_refused }))
 }
 
-fn create_key(node: &Node, name: &str, promises: bool) -> Result<Value, Failure> {
+fn create_key(node: &Node, name: &str, allowed: model::Allowed) -> Result<Value, Failure> {
     if name.is_empty() || name.len() > 64 || name.contains(':') {
         return Err(Failure::new(Kind::Usage, "bad-key-name").with("name", name));
     }
@@ -623,12 +641,16 @@ fn create_key(node: &Node, name: &str, promises: bool) -> Result<Value, Failure>
     let command =
         Command::CreateSource { source: name.to_owned(), key_hash: crate::keys::hash_write_key(&key) };
     refused(&node.command(EntityId::workspace(), command)?, Kind::Conflict)?;
-    if promises {
-        let command = Command::AllowSource { source: name.to_owned(), promises };
+    if allowed != model::Allowed::default() {
+        let command = Command::AllowSource { source: name.to_owned(), allowed };
         refused(&node.command(EntityId::workspace(), command)?, Kind::Conflict)?;
     }
     node.drain()?;
-    Ok(json!({ "name": name, "write_key": key, "promises": promises }))
+    let model::Allowed { promises, orders, only_customers } = allowed;
+    Ok(json!({
+        "name": name, "write_key": key,
+        "promises": promises, "orders": orders, "only_customers": only_customers,
+    }))
 }
 
 fn connect_webhook(node: &Node, name: String, map: String, secret: Option<String>) -> Result<Value, Failure> {

@@ -479,13 +479,15 @@ pub fn key_created(answer: &Value, messages: &Messages) -> String {
 }
 
 pub fn keys(rows: &Value, messages: &Messages) -> String {
-    let head = heads(messages, &["source", "promises", "created", "revoked"]);
+    let head =
+        heads(messages, &["source", "promises-key", "orders-key", "only-customers", "created", "revoked"]);
     let rows: Vec<Vec<String>> = array(rows)
         .iter()
         .map(|row| {
-            let promises = if row["promises"] == true { "✓" } else { "-" };
+            let mark = |name: &str| if row[name] == true { "✓" } else { "-" }.to_owned();
+            let marks = ["promises", "orders", "only_customers"].map(mark);
             let dates = [&row["created_at"], &row["revoked_at"]].map(or_dash);
-            [plain(&row["source"]), promises.to_owned()].into_iter().chain(dates).collect()
+            [plain(&row["source"])].into_iter().chain(marks).chain(dates).collect()
         })
         .collect();
     table(&head, &rows)

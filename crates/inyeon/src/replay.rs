@@ -63,7 +63,7 @@ fn admit_again(
         fold.entity(EntityId::workspace())
             .map(|entity| entity.workspace().map(|workspace| workspace.timeline_of(&name)))
     })??;
-    let Origin { source, place, received_at } = origin;
+    let Origin { source, place, received_at, .. } = origin;
     let event = match dialect::parse_line(raw, IMPORT_EVENT_BYTES_MAX, received_at, || place.to_owned()).1 {
         Parsed::Event { event, .. } => event,
         Parsed::Refused(refused) => return Ok(Err(refused.detail)),

@@ -2,23 +2,32 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use model::connection::Link;
+use model::{EntityId, Time};
 use runtime::{Node, NodeOptions, Sink};
 use serde_json::json;
 use store::StoreOptions;
 
 use crate::access::{ServerFile, server_file, store_options};
 use crate::cli::{Global, complain, print};
-use crate::error::Failure;
+use crate::error::{Failure, Kind};
 use crate::http::{self, App};
 use crate::i18n::Messages;
+use crate::links::{self, Links};
 use crate::{keys, render};
 
 #[derive(clap::Args)]
 pub struct ServeArgs {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7700")]
     pub listen: String,
+    #[arg(long)]
+    pub listen_on_network: bool,
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<String>,
+    #[arg(long, value_name = "NAME")]
+    pub company: Option<String>,
     #[arg(long, value_name = "KEY")]
     pub write_key: Option<String>,
     #[arg(long, value_name = "DIR")]
@@ -34,6 +43,14 @@ pub struct ServeArgs {
 /// How long requests that have begun may hold up an end; a client may never say the rest of one.
 const LAST_WORDS: std::time::Duration = std::time::Duration::from_secs(5);
 
+/// How customers reach the server, and what they call the company.
+#[derive(Clone, Debug, Default)]
+pub struct Facing {
+    /// Links lead to this machine alone where none is named.
+    pub public_url: Option<String>,
+    pub company: Option<String>,
+}
+
 /// A server that runs on threads of its own until it is stopped.
 pub struct Server {
     pub address: SocketAddr,
@@ -44,19 +61,41 @@ pub struct Server {
 }
 
 impl Server {
-    /// Opens the store and begins to listen.
+    /// Opens the store and begins to listen. Links lead customers to this machine alone.
     pub fn start(
         store: &Path,
         listen: &str,
         trial_key: Option<&str>,
         options: NodeOptions,
     ) -> Result<Server, Failure> {
+        Server::start_at(store, listen, Facing::default(), trial_key, options)
+    }
+
+    /// [`Self::start`], where customers reach the server as `facing` says.
+    pub fn start_at(
+        store: &Path,
+        listen: &str,
+        facing: Facing,
+        trial_key: Option<&str>,
+        mut options: NodeOptions,
+    ) -> Result<Server, Failure> {
+        let public_url = facing.public_url.as_deref().map(links::public_url).transpose()?;
         // The port first: folding a large store again only to find the port taken helps nobody.
         let (listener, address) = http::bind(listen)?;
+        let base = public_url.unwrap_or_else(|| format!("http://127.0.0.1:{}", address.port()));
+        let (made, at) = (Arc::new(OnceLock::new()), base.clone());
+        options.links = Some(Box::new({
+            let made = made.clone();
+            move |keys| {
+                let links = made.get_or_init(|| Arc::new(Links::new(keys.links(), &at))).clone();
+                Arc::new(move |link: &Link, customer: EntityId, at: Time| links.sign(link, customer, at))
+            }
+        }));
         let node = Arc::new(Node::open(store, options)?);
+        let links = made.get().expect("made while the node was opened").clone();
         let token = keys::random_hex(32);
-        let app = App::new(node, trial_key, token.clone())?;
-        let file = ServerFile { address: address.to_string(), token, pid: std::process::id() };
+        let app = App::new(node, trial_key, token.clone(), links, facing.company)?;
+        let file = ServerFile { address: address.to_string(), token, pid: std::process::id(), public_url: Some(base) };
         file.write(store).map_err(|error| Failure::io("write", &server_file(store), &error))?;
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let served = app.clone();
@@ -161,7 +200,15 @@ pub fn run(global: &Global, args: &ServeArgs, messages: &Messages) -> Result<(),
         cache_entities: args.cache_profiles,
         ..NodeOptions::default()
     };
-    let server = Server::start(&global.store, &args.listen, args.write_key.as_deref(), options)?;
+    // A name that cannot be resolved is not the network's: binding it says what is wrong with it.
+    let elsewhere = std::net::ToSocketAddrs::to_socket_addrs(&args.listen)
+        .is_ok_and(|mut addresses| addresses.any(|address| !address.ip().is_loopback()));
+    if elsewhere && !args.listen_on_network {
+        return Err(Failure::new(Kind::Usage, "listen-on-network").with("address", &args.listen));
+    }
+    let facing = Facing { public_url: args.public_url.clone(), company: args.company.clone() };
+    let server =
+        Server::start_at(&global.store, &args.listen, facing, args.write_key.as_deref(), options)?;
     let ending = Ending::listen()?;
     if global.json {
         print(&json!({ "listening": server.address.to_string(), "store": global.store }).to_string());

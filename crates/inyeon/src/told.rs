@@ -66,6 +66,7 @@ fn fact_detail(fact: &Fact) -> String {
         | Fact::PromiseFulfilledLate { promise_id, .. }
         | Fact::PromiseCorrected { promise_id, .. }
         | Fact::PromiseExpired { promise_id, .. } => promise_id.clone(),
+        Fact::Connection(fact) => fact.about(),
         Fact::ProfileMerged { into, .. } => into.to_string(),
         Fact::SourceCreated { source, .. }
         | Fact::SourceRevoked { source, .. }
@@ -89,6 +90,8 @@ fn fact_detail(fact: &Fact) -> String {
         Fact::Order(fact) => order_detail(fact),
         Fact::CampaignPlanned { plan, .. } => plan.campaign.clone(),
         Fact::CampaignEnded { campaign, .. } => campaign.clone(),
+        Fact::StaffSet { account, .. } => account.name.clone(),
+        Fact::StaffRemoved { name, .. } => name.clone(),
         Fact::IdentifiersParted { .. }
         | Fact::IdentifiersJoined { .. }
         | Fact::ProfileErased { .. }
@@ -142,5 +145,6 @@ fn supply_detail(fact: &SupplyFact) -> String {
             format!("{} {} {}", reservation.id, reservation.class, reservation.quantity)
         }
         SupplyFact::ReservationEnded { reservation, .. } => reservation.clone(),
+        SupplyFact::GoodsLeft { hold, quantity, .. } => format!("{} {quantity}", of(hold)),
     }
 }

@@ -27,6 +27,43 @@ fn blocks(text: &str) -> Vec<(usize, String)> {
     found
 }
 
+/// The documents that a text names: `docs/NAME.md` where it is, `NAME.md` in a link beside it.
+fn named<'a>(text: &'a str, dir: &'a Path) -> impl Iterator<Item = PathBuf> + 'a {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "-_/.".contains(c);
+    let mentioned = text.split("docs/").skip(1).map(move |rest| {
+        let end = rest.find(|c| !is_name(c)).unwrap_or(rest.len());
+        root().join("docs").join(&rest[..end])
+    });
+    let linked = text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
+    let linked = linked.filter(|link| !link.contains("://")).map(|link| dir.join(link));
+    mentioned.chain(linked).filter(|path| path.extension().is_some_and(|extension| extension == "md"))
+}
+
+#[test]
+fn every_document_that_is_named_is_there() {
+    let root = root();
+    let mut texts: Vec<PathBuf> = ["en", "ko", "connection.en", "connection.ko"]
+        .map(|name| root.join(format!("crates/inyeon/locales/{name}.ftl")))
+        .into();
+    for dir in ["", "docs", "docs/adr"] {
+        let entries = std::fs::read_dir(root.join(dir)).expect("it is there");
+        let found = entries.map(|entry| entry.expect("readable").path());
+        texts.extend(found.filter(|path| path.extension().is_some_and(|extension| extension == "md")));
+    }
+    let mut seen = 0;
+    for path in texts {
+        let text = std::fs::read_to_string(&path).expect("readable");
+        for named in named(&text, path.parent().expect("it lies in a directory")) {
+            // A report is written by a run and named by its day.
+            if !named.ends_with("docs/reports/DATE.md") {
+                assert!(named.exists(), "{} names {}", path.display(), named.display());
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen >= 40, "only {seen} were found");
+}
+
 #[test]
 fn every_command_block_runs_as_typed() {
     let root = root();

@@ -11,6 +11,8 @@ mod broker_kill;
 mod campaign;
 #[path = "server/cli.rs"]
 mod cli;
+#[path = "server/connection.rs"]
+mod connection;
 #[path = "server/contract.rs"]
 mod contract;
 #[path = "server/delivery_times.rs"]
@@ -31,6 +33,8 @@ mod identity;
 mod jsonl;
 #[path = "server/kill.rs"]
 mod kill;
+#[path = "server/messages.rs"]
+mod messages;
 #[path = "server/mosquitto.rs"]
 mod mosquitto;
 #[path = "server/openapi.rs"]
@@ -47,6 +51,9 @@ mod plan;
 mod promises;
 #[path = "server/race.rs"]
 mod race;
+#[allow(dead_code, reason = "the channels' own tests use the rest of it")]
+#[path = "../../channels/tests/smtp/server.rs"]
+mod smtp;
 #[path = "server/support.rs"]
 mod support;
 #[path = "server/sync.rs"]

@@ -20,10 +20,12 @@ pub enum EffectKind {
     PaymentCapture,
     PaymentVoid,
     PaymentRefund,
+    /// Say something to the customer; the body is a [`crate::connection::Message`].
+    MessageSend,
 }
 
 impl EffectKind {
-    pub const ALL: [EffectKind; 9] = [
+    pub const ALL: [EffectKind; 10] = [
         EffectKind::CustomerNotify,
         EffectKind::OperationsAlert,
         EffectKind::OrderPlace,
@@ -33,6 +35,7 @@ impl EffectKind {
         EffectKind::PaymentCapture,
         EffectKind::PaymentVoid,
         EffectKind::PaymentRefund,
+        EffectKind::MessageSend,
     ];
 
     pub fn name(self) -> &'static str {
@@ -46,12 +49,13 @@ impl EffectKind {
             EffectKind::PaymentCapture => "payment.capture",
             EffectKind::PaymentVoid => "payment.void",
             EffectKind::PaymentRefund => "payment.refund",
+            EffectKind::MessageSend => "message.send",
         }
     }
 
     /// Whether something is ordered or paid by it: it waits while nothing may leave, and is not dropped.
     pub fn is_binding(self) -> bool {
-        !matches!(self, EffectKind::CustomerNotify | EffectKind::OperationsAlert)
+        !matches!(self, EffectKind::CustomerNotify | EffectKind::OperationsAlert | EffectKind::MessageSend)
     }
 }
 

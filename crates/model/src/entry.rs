@@ -5,13 +5,16 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::allowed::Allowed;
 use crate::campaign::CampaignPlan;
+use crate::connection::ConnectionCommand;
 use crate::effect::{Effect, EffectKey, EffectResult};
 use crate::fact::Fact;
 use crate::id::{EntityId, IdentifierHash, KeyId, Position, TimelineId};
 use crate::identity::HashedIdentifier;
 use crate::ordering::OrderCommand;
 use crate::quote::{Quote, Remedy};
+use crate::staff::StaffAccount;
 use crate::supply::{SupplyCommand, SupplyMail};
 use crate::time::Time;
 
@@ -57,6 +60,8 @@ pub enum Cause {
     Mail(MailKey),
     /// Starting or settling effects.
     Effects,
+    /// A need was to be decided on.
+    Consideration,
 }
 
 /// The identity of one mail: the journal position of the outcome that sent it, and its place in that outcome.
@@ -140,6 +145,16 @@ pub enum TimerPurpose {
     RiskCheck(String),
     /// The time in which an order could be undone is over.
     OrderWindow(String),
+    /// By now, something has to be done for what runs empty there: device and slot.
+    ForecastDue { device_id: String, slot: String },
+    /// What may be decided about this need only from now on.
+    NeedDue(String),
+    /// An automatic order may be placed now.
+    ActionDue(String),
+    /// A mandate ends, by its terms or because nobody used it.
+    MandateEnds(String),
+    /// Some of a stock keeps until now.
+    LotPerishes,
 }
 
 /// What people and programs ask of an entity.
@@ -226,8 +241,7 @@ pub enum Command {
     /// What a source's key is good for besides sending.
     AllowSource {
         source: String,
-        /// Asking for promises, holding and confirming them.
-        promises: bool,
+        allowed: Allowed,
     },
     /// Do something for a promise that needs nothing of supply.
     ApplyRemedy(Remedy),
@@ -250,6 +264,12 @@ pub enum Command {
     PlanCampaign(Box<CampaignPlan>),
     EndCampaign {
         campaign: String,
+    },
+    Connection(ConnectionCommand),
+    /// Let somebody sign in, or change their password or roles.
+    SetStaff(StaffAccount),
+    RemoveStaff {
+        name: String,
     },
 }
 

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::allowed::Allowed;
 use crate::campaign::CampaignPlan;
+use crate::connection::ConnectionFact;
 use crate::id::EntityId;
 use crate::identity::HashedIdentifier;
 use crate::money::Money;
@@ -10,6 +12,7 @@ use crate::order::{CancelledBy, FulfillmentState, OrderLine, OrderState};
 use crate::ordering::OrderFact;
 use crate::promise::{BreakCause, PromiseTerms, RiskReason};
 use crate::quote::QuoteFact;
+use crate::staff::StaffAccount;
 use crate::supply::SupplyFact;
 use crate::time::Time;
 
@@ -232,7 +235,7 @@ pub enum Fact {
     /// What a source's key is good for besides sending.
     SourceAllowed {
         source: String,
-        promises: bool,
+        allowed: Allowed,
         at: Time,
     },
     /// How likely it is by now that the promise is kept.
@@ -268,6 +271,16 @@ pub enum Fact {
     /// It is over or called off, and nothing is set aside for it any more.
     CampaignEnded {
         campaign: String,
+        at: Time,
+    },
+    Connection(ConnectionFact),
+    /// Somebody may sign in to the operator's pages from now on; the latest word about a name holds.
+    StaffSet {
+        account: StaffAccount,
+        at: Time,
+    },
+    StaffRemoved {
+        name: String,
         at: Time,
     },
 }
@@ -322,6 +335,9 @@ impl Fact {
             Fact::OutletDisabled { .. } => "outlet.disabled",
             Fact::CampaignPlanned { .. } => "campaign.planned",
             Fact::CampaignEnded { .. } => "campaign.ended",
+            Fact::Connection(fact) => fact.name(),
+            Fact::StaffSet { .. } => "staff.set",
+            Fact::StaffRemoved { .. } => "staff.removed",
         }
     }
 }

@@ -4,9 +4,11 @@
 //! Constructors validate; a value that exists is sound. Nothing here does I/O, reads a clock or draws a random
 //! number. Everything that is written to disk has its versioned form in [`codec`].
 
+pub mod allowed;
 pub mod calendar;
 pub mod campaign;
 pub mod codec;
+pub mod connection;
 pub mod effect;
 pub mod entry;
 pub mod event;
@@ -22,10 +24,12 @@ pub mod promise;
 pub mod quantity;
 pub mod quote;
 pub mod signal;
+pub mod staff;
 pub mod supply;
 pub mod supply_signal;
 pub mod time;
 
+pub use allowed::Allowed;
 pub use calendar::{Calendar, Slot};
 pub use campaign::{CampaignLoad, CampaignPlan, CampaignReservation};
 pub use effect::{Effect, EffectKey, EffectKind, EffectResult};
@@ -50,7 +54,8 @@ pub use promise::{
 };
 pub use quantity::Quantity;
 pub use quote::{Quote, QuoteFact, QuoteStage, Remedy, RemedyKind};
-pub use signal::{About, Signal, SignalError, is_operational, may_name_nobody};
+pub use signal::{About, Signal, SignalError, is_of_customers, is_operational, may_name_nobody};
+pub use staff::{Role, StaffAccount};
 pub use supply::{
     Exchange, HoldId, Item, Need, Parcel, Refusal, Reservation, SupplyCommand, SupplyFact, SupplyMail,
     SupplyName, SupplySignal, Take,

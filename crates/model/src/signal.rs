@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::connection::ConnectionSignal;
 use crate::event::Identifier;
 use crate::money::{Currency, Money};
 use crate::order::{CancelledBy, FulfillmentState, OrderLine, OrderState};
@@ -96,6 +97,8 @@ pub enum Signal {
         lines: Vec<Wanted>,
         reason: Option<String>,
     },
+    /// About the customer's needs, devices, preferences and consents.
+    Connection(ConnectionSignal),
 }
 
 /// What an event is about where it names no person.
@@ -137,9 +140,21 @@ pub fn is_operational(name: &str) -> bool {
     OPERATIONS.iter().any(|family| name.starts_with(family))
 }
 
-/// Whether a track event of this name may come without a person: one of operations, or about an order or promise.
+/// Whether a track event of this name may come without a person: one of operations or devices, or about an order or
+/// promise.
 pub fn may_name_nobody(name: &str) -> bool {
-    is_operational(name) || Signal::is_known(name)
+    is_operational(name) || Name::find(name).is_some()
+}
+
+/// Whether a track event of this name tells what a customer does: any that neither is about operations nor tells how
+/// an order, its payment or its promise fares.
+pub fn is_of_customers(name: &str) -> bool {
+    let of_customers = match Name::find(name) {
+        Some(Name::OrderPlaced | Name::OrderCancelled | Name::Reviewed | Name::ReturnRequested) => true,
+        Some(Name::PromiseInquired) | None => true,
+        Some(_) => false,
+    };
+    of_customers && !is_operational(name)
 }
 
 /// Why an event with a known name moved nothing.
@@ -160,11 +175,15 @@ const LINES_MAX: usize = 10_000;
 impl Signal {
     /// Whether an event of this name says something to the domain.
     pub fn is_known(name: &str) -> bool {
-        Name::find(name).is_some()
+        Name::find(name).is_some() || ConnectionSignal::is_known(name)
     }
 
     /// Reads the signal of an event; `None` where the name says nothing to the domain.
     pub fn parse(name: &str, properties: Option<&str>) -> Option<Result<Signal, SignalError>> {
+        if let Some(said) = ConnectionSignal::parse(name, properties) {
+            let wrong = |(field, detail)| SignalError::Wrong { field, detail };
+            return Some(said.map(Signal::Connection).map_err(wrong));
+        }
         Some(Self::read(Name::find(name)?, properties.unwrap_or("{}")))
     }
 
@@ -188,6 +207,7 @@ impl Signal {
             | Signal::PromiseRevised { promise_id, .. }
             | Signal::PromiseFulfilled { promise_id, .. }
             | Signal::PromiseWithdrawn { promise_id, .. } => (None, Some(promise_id)),
+            Signal::Connection(_) => (None, None),
         }
     }
 
@@ -207,7 +227,11 @@ impl Signal {
         let promise_id = || need("promise_id", text("promise_id", fields.promise_id)?);
         let by =
             |field, value| Ok(choice(field, value, CancelledBy::from_name)?.unwrap_or(CancelledBy::Unknown));
-        let amount = || money("amount", fields.amount, fields.currency);
+        // Without an amount all of it is meant, so that one which cannot be read is not none.
+        let amount = || match money("amount", fields.amount, fields.currency)? {
+            None if text("amount", fields.amount)?.is_some() => Err(SignalError::Missing("currency")),
+            amount => Ok(amount),
+        };
         Ok(match name {
             Name::OrderPlaced => {
                 let order_id = order_id()?;

@@ -355,6 +355,14 @@ pub enum SupplyFact {
         reservation: String,
         at: Time,
     },
+    /// Goods left for which nothing was committed any more: those of an order that was cancelled. `share` of them have
+    /// left by now, `quantity` by this.
+    GoodsLeft {
+        hold: HoldId,
+        quantity: Quantity,
+        share: f64,
+        at: Time,
+    },
 }
 
 /// What supply ran short of.
@@ -440,6 +448,15 @@ pub enum SupplyMail {
         why: Shortage,
         now: Time,
     },
+    /// So much of what was taken once, and let go since, has left all the same; `before` had left when it was let go.
+    GoodsLeft {
+        hold: HoldId,
+        take: Take,
+        before: f64,
+        share: f64,
+        at: Time,
+        now: Time,
+    },
 }
 
 impl SupplyMail {
@@ -453,7 +470,8 @@ impl SupplyMail {
             | SupplyMail::UseCommitment { now, .. }
             | SupplyMail::HoldAnswered { now, .. }
             | SupplyMail::ConfirmAnswered { now, .. }
-            | SupplyMail::CoverChanged { now, .. } => *now,
+            | SupplyMail::CoverChanged { now, .. }
+            | SupplyMail::GoodsLeft { now, .. } => *now,
         }
     }
 }
@@ -505,6 +523,7 @@ impl SupplyFact {
             SupplyFact::CoverChanged { .. } => "commitment.cover_changed",
             SupplyFact::ReservationMade { .. } => "reservation.made",
             SupplyFact::ReservationEnded { .. } => "reservation.ended",
+            SupplyFact::GoodsLeft { .. } => "goods.left",
         }
     }
 }

@@ -638,7 +638,7 @@ impl Checkup<'_> {
                         Cause::Input(input) => *input <= intake_end && (*input <= applied_to || gap),
                         Cause::Command(command) => *command < seq,
                         Cause::Mail(mail) => mail.origin.seq < seq,
-                        Cause::Timer(_) | Cause::Effects => true,
+                        Cause::Timer(_) | Cause::Effects | Cause::Consideration => true,
                     };
                     if !exists {
                         wrong = Some(("reference", format!("its cause, {cause:?}, is not there before it")));

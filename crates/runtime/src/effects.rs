@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use channels::Directory;
-use model::{Effect, EffectKey, EffectResult};
+use channels::{Directory, Parcel};
+use model::{EffectKey, EffectResult};
 
 /// Who receives effects. A closed list: each kind knows whether it can be asked what arrived.
 #[derive(Clone, Debug)]
@@ -37,14 +37,15 @@ impl Sink {
     }
 
     /// Hands an effect over.
-    pub(crate) fn deliver(&self, effect: &Effect) -> EffectResult {
+    pub(crate) fn deliver(&self, parcel: &Parcel<'_>) -> EffectResult {
         match self {
             Sink::Held | Sink::Inbox => EffectResult::Done,
             Sink::Memory(sink) => {
-                *sink.0.lock().expect("no panic while held").entry(effect.key.clone()).or_default() += 1;
+                *sink.0.lock().expect("no panic while held").entry(parcel.effect.key.clone()).or_default() +=
+                    1;
                 EffectResult::Done
             }
-            Sink::Directory(dir) => match Directory::new(dir).write(effect) {
+            Sink::Directory(dir) => match Directory::new(dir).write_parcel(parcel) {
                 Ok(()) => EffectResult::Done,
                 Err(error) => EffectResult::Failed(error.to_string()),
             },

@@ -5,8 +5,10 @@
 //! bytes. Nothing here waits, writes a file or reads a clock.
 
 mod checkpoint;
+mod connection;
 mod entities;
 mod identity;
+mod messages;
 mod outcomes;
 mod shown;
 mod supply;
@@ -30,9 +32,12 @@ use store::{IdentityRow, Keys, StateError};
 use views::Change;
 
 use self::checkpoint::Overlay;
+pub use self::connection::Stated;
+use self::connection::WantedDecision;
 use self::entities::Cached;
 pub use self::entities::{Trace, Trail};
 pub use self::identity::{Explanation, Home, Joined, Lineage, Named};
+pub use self::messages::StillSaid;
 use self::shown::{dead_letter, skipped};
 use crate::base::Base;
 use crate::logs::{BodyError, HistoryError, Logs, open_outcomes};
@@ -108,6 +113,8 @@ pub struct Fold {
     seen: Overlay<DedupeHash, i64>,
     permanent: Overlay<DedupeHash, ()>,
     wakes: BTreeSet<(TimelineId, Time, EntityId, TimerId)>,
+    /// Needs that are to be decided on.
+    wanted: BTreeSet<WantedDecision>,
     /// Effects that wait to be started.
     requested: BTreeSet<(EntityId, String)>,
     /// Effects that are started or unknown.
@@ -164,6 +171,7 @@ impl Fold {
             seen: Overlay::new(),
             permanent: Overlay::new(),
             wakes: BTreeSet::new(),
+            wanted: BTreeSet::new(),
             requested: BTreeSet::new(),
             under_way: BTreeSet::new(),
             erased_keys: Vec::new(),
@@ -354,11 +362,11 @@ impl Fold {
         self.start_effects_of(limit, |_| true)
     }
 
-    /// [`Self::start_effects`] of the kinds that may leave now; the others wait.
+    /// [`Self::start_effects`] of those that have somewhere to go now; the others wait.
     pub fn start_effects_of(
         &mut self,
         limit: usize,
-        may_start: impl Fn(model::EffectKind) -> bool,
+        may_start: impl Fn(&model::Effect) -> bool,
     ) -> Result<Vec<(EntityId, model::Effect)>, FoldError> {
         let requested: Vec<_> = self.requested.iter().cloned().collect();
         let mut started = Vec::new();
@@ -367,7 +375,7 @@ impl Fold {
             if started.len() >= limit {
                 break;
             }
-            if self.effect(id, &key)?.is_some_and(|effect| !may_start(effect.kind)) {
+            if self.effect(id, &key)?.is_some_and(|effect| !may_start(&effect)) {
                 continue;
             }
             let outcomes = self.ask(id, &Stimulus::StartEffect(&key), now, TimelineId::LIVE)?;
@@ -478,6 +486,7 @@ impl Fold {
         if self.delivery == Delivery::BeforeCommit {
             self.deliver_all()?;
         }
+        self.decide_wanted()?;
         self.close_range();
         let last_seq = self.last_seq();
         let entries = std::mem::take(&mut self.pending);
@@ -629,6 +638,30 @@ impl Fold {
             (Mode::Live, EventKind::Track) => Signal::parse(&event.name, event.properties.as_deref()),
             _ => None,
         };
+        if nobody && event.kind == EventKind::Track {
+            let properties = event.properties.as_deref();
+            let at = event.timestamp.min(self.clock(timeline));
+            match &signal {
+                Some(Ok(known @ Signal::Connection(said))) => {
+                    let Some(device_id) = said.device_id() else { return nothing };
+                    let stimulus = Stimulus::Signal {
+                        name: &event.name,
+                        signal: Ok(known),
+                        at,
+                        properties,
+                        owner: None,
+                    };
+                    return self.count_device(device_id, &stimulus, timeline, mode);
+                }
+                None if self.reference.playbooks.listens_to(&event.name) => {
+                    let properties = properties.unwrap_or("{}");
+                    let Some(device_id) = device_in(properties) else { return nothing };
+                    let stimulus = Stimulus::Heard { name: &event.name, properties, at };
+                    return self.count_device(&device_id, &stimulus, timeline, mode);
+                }
+                _ => {}
+            }
+        }
         let about = match &signal {
             Some(Ok(signal)) if nobody => Some(signal.about()),
             _ => None,
@@ -647,6 +680,11 @@ impl Fold {
             _ => None,
         };
         let signal = if matches!(mode, Mode::Live) { signal } else { None };
+        let heard = matches!(mode, Mode::Live)
+            && event.kind == EventKind::Track
+            && self.reference.playbooks.listens_to(&event.name);
+        // What a person needs is known by who stands for them.
+        let owner_of_needs = if heard { Some(self.head(id)?).filter(|head| *head != id) } else { None };
         let now = self.clock(timeline);
         let effects_on = self.effects_on()?;
         let context = Context { now, timeline, reference: &self.reference, effects_on };
@@ -655,6 +693,23 @@ impl Fold {
             #[cfg(feature = "faults")]
             poison(&event);
             evolve(entity, &Step::Input(&Observed::new(&event, &named, source, key)));
+            if signal.is_none() && heard {
+                let properties = event.properties.as_deref().unwrap_or("{}");
+                if let Some(owner) = owner_of_needs {
+                    return Some(vec![Outcome::Mail {
+                        to: owner,
+                        body: MailBody::SignalForwarded {
+                            name: event.name.to_string(),
+                            properties: properties.to_owned(),
+                            timestamp: event.timestamp,
+                            timeline,
+                            now,
+                        },
+                    }]);
+                }
+                let stimulus = Stimulus::Heard { name: &event.name, properties, at: event.timestamp };
+                return Some(decide(entity, &stimulus, &context));
+            }
             signal.as_ref().map(|signal| {
                 let stimulus = Stimulus::Signal {
                     name: &event.name,
@@ -789,6 +844,15 @@ fn into_owned(entry: Entry<'_>) -> Entry<'static> {
         Entry::Skipped { seq, reason } => Entry::Skipped { seq, reason },
         Entry::Lost => Entry::Lost,
     }
+}
+
+/// The device that an event of operations names.
+fn device_in(properties: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Named {
+        device_id: Option<String>,
+    }
+    serde_json::from_str::<Named>(properties).ok()?.device_id
 }
 
 /// In a build with faults, an event that asks for it makes the fold panic.

@@ -26,10 +26,11 @@ pub use clock::{Clock, ManualClock};
 pub use effects::{MemorySink, Sink};
 pub use erasure::destroyed;
 pub use fold::{
-    Batch, Counters, Delivery, Explanation, Fold, FoldError, Home, Joined, Lineage, Met, Named, Trace, Trail,
+    Batch, Counters, Delivery, Explanation, Fold, FoldError, Home, Joined, Lineage, Met, Named, Stated,
+    StillSaid, Trace, Trail,
 };
 pub use history::{AppliedEvent, History, Item};
 pub use intake::{IntakeCounts, IntakeError};
 pub use logs::{BodyError, HistoryError, Logs};
-pub use node::{Node, NodeCounts, NodeError, NodeOptions, OutletStatus};
+pub use node::{LinksFrom, Node, NodeCounts, NodeError, NodeOptions, OutletStatus};
 pub use remedies::{NotRemedied, Remedied};

@@ -21,8 +21,9 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Sender, bounded, unbounded};
 use model::codec::Stored;
 use model::{
-    Command, Dedupe, DedupeHash, EffectResult, EntityId, Event, Identifier, IntakeHeader, IntakeRecord,
-    KeyId, Outcome, PartitionId, RecordKind, RejectedBody, Signal, Time, TimelineId, ViolationBody,
+    Command, Dedupe, DedupeHash, Effect, EffectResult, EntityId, Event, Identifier, IntakeHeader,
+    IntakeRecord, KeyId, Outcome, PartitionId, RecordKind, RejectedBody, Signal, Time, TimelineId,
+    ViolationBody,
 };
 use store::{
     Checkpoint, CommitError, Disk, Durable, Keys, LogReader, OpenStoreError, State, Store, StoreOptions,
@@ -41,6 +42,9 @@ use crate::history::History;
 use crate::intake::{Intake, IntakeCounts, IntakeError};
 use crate::logs::Logs;
 
+/// Makes a store's signer of links when it is opened.
+pub type LinksFrom = Box<dyn FnOnce(&Keys) -> Arc<channels::LinkMaker> + Send>;
+
 pub struct NodeOptions {
     pub store: StoreOptions,
     pub disk: Disk,
@@ -53,6 +57,10 @@ pub struct NodeOptions {
     pub checkpoint_every: Duration,
     /// When a system that did not take an order or payment is told again.
     pub schedule: channels::Schedule,
+    /// When a mail server that did not take a message is tried again.
+    pub mail_schedule: channels::Schedule,
+    /// Makes what signs the links in messages, from the store's keys. Without it messages with links wait.
+    pub links: Option<LinksFrom>,
     /// Told how far the journal has been folded again: (done, of).
     pub on_replay: fn(u64, u64),
 }
@@ -68,6 +76,8 @@ impl Default for NodeOptions {
             cache_entities: 100_000,
             checkpoint_every: Duration::from_secs(5),
             schedule: channels::SCHEDULE,
+            mail_schedule: channels::MAIL_SCHEDULE,
+            links: None,
             on_replay: |_, _| {},
         }
     }
@@ -112,6 +122,8 @@ enum Request {
         key: String,
         result: EffectResult,
     },
+    /// Messages that a system which is told nothing any more does not have.
+    Untold(Vec<(EntityId, Effect)>),
     /// A system said that it takes nothing any more.
     OutletGone {
         name: String,
@@ -263,6 +275,9 @@ impl Node {
                 requests: requests.clone(),
                 clock: options.clock.clone(),
                 schedule: options.schedule,
+                mail_schedule: options.mail_schedule,
+                attempts: channels::Attempts::new(layout.attempts()),
+                links: options.links.map(|links| links(&keys)),
                 watch: watch.clone(),
             };
             move || run_effects(&sink, &effects_in, &post)

@@ -5,6 +5,8 @@
 
 #[path = "runtime/backup.rs"]
 mod backup;
+#[path = "runtime/connection.rs"]
+mod connection;
 #[path = "runtime/doctor.rs"]
 mod doctor;
 #[path = "runtime/duplicates.rs"]
@@ -13,12 +15,16 @@ mod duplicates;
 mod erasure;
 #[path = "runtime/fold.rs"]
 mod fold;
+#[path = "runtime/goods.rs"]
+mod goods;
 #[path = "runtime/history.rs"]
 mod history;
 #[path = "runtime/identity.rs"]
 mod identity;
 #[path = "runtime/mailbox.rs"]
 mod mailbox;
+#[path = "runtime/messages.rs"]
+mod messages;
 #[path = "runtime/node.rs"]
 mod node;
 #[path = "runtime/ordering.rs"]
@@ -31,5 +37,8 @@ mod poison;
 mod promising;
 #[path = "runtime/remedies.rs"]
 mod remedies;
+#[allow(dead_code, reason = "the channels' own tests use the rest of it")]
+#[path = "../../channels/tests/smtp/server.rs"]
+mod smtp;
 #[path = "runtime/support.rs"]
 mod support;

@@ -58,6 +58,7 @@ pub struct Keys {
     master: LessSafeKey,
     store: LessSafeKey,
     lookup: [u8; 32],
+    links: [u8; 32],
     path: PathBuf,
     slots: RwLock<Slots>,
     writer: Mutex<SlotWriter>,
@@ -170,6 +171,7 @@ impl Keys {
             master: wrapping,
             store: key(&derive("store key")),
             lookup: derive("identifier lookup"),
+            links: derive("signed links"),
             path,
             slots: RwLock::new(slots),
             writer: Mutex::new(writer),
@@ -180,6 +182,12 @@ impl Keys {
     pub fn check_value(master: &[u8; 32], store_id: &str) -> String {
         let key = blake3::derive_key(&format!("inyeon 2026 check value {store_id}"), master);
         blake3::hash(&key).to_hex()[..32].to_owned()
+    }
+
+    /// What links to customers are signed with: made from the master key, so a store that was brought back from a
+    /// backup knows the links that were sent before.
+    pub fn links(&self) -> &[u8; 32] {
+        &self.links
     }
 
     /// The hash by which an identifier is looked up.

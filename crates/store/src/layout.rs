@@ -56,6 +56,11 @@ impl Layout {
         self.dir.join("scratch")
     }
 
+    /// Notes of what was tried with mail servers.
+    pub fn attempts(&self) -> PathBuf {
+        self.dir.join("attempts")
+    }
+
     /// Put there by a restore: the next start switches effects off.
     pub fn restored(&self) -> PathBuf {
         self.dir.join("restored")

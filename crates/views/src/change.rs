@@ -89,6 +89,8 @@ fn is_common(fact: &Fact) -> bool {
             | Fact::DeadLetterReplayed { .. }
             | Fact::CampaignPlanned { .. }
             | Fact::CampaignEnded { .. }
+            | Fact::StaffSet { .. }
+            | Fact::StaffRemoved { .. }
     )
 }
 

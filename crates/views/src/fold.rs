@@ -32,7 +32,7 @@ pub(crate) struct Place {
 #[derive(Clone, Copy)]
 pub(crate) struct Owner {
     pub(crate) key: [u8; 11],
-    timeline: u32,
+    pub(crate) timeline: u32,
 }
 
 /// Which of a promise's beginnings its terms came with.
@@ -191,11 +191,14 @@ impl<'c> Fold<'c> {
             | Fact::SignalKept { .. }
             | Fact::Supply(_)
             | Fact::CampaignPlanned { .. }
-            | Fact::CampaignEnded { .. } => Ok(()),
+            | Fact::CampaignEnded { .. }
+            | Fact::StaffSet { .. }
+            | Fact::StaffRemoved { .. } => Ok(()),
             Fact::Quote(QuoteFact::Remedied { remedy, before_the_break, at }) => {
                 self.remedied(place, owner, remedy, *before_the_break, *at)
             }
             Fact::Quote(_) => Ok(()),
+            Fact::Connection(fact) => self.connection_fact(owner, fact),
             Fact::PromiseScored { promise_id, at: _, probability, act_by } => {
                 self.scored(owner, promise_id, *probability, *act_by)
             }
@@ -711,15 +714,16 @@ impl Fold<'_> {
     fn workspace_fact(&self, fact: &Fact) -> Result<()> {
         match fact {
             Fact::SourceCreated { source, key_hash, at } => self.run(
-                "INSERT OR REPLACE INTO sources VALUES (?, ?, ?, NULL, 0)",
+                "INSERT OR REPLACE INTO sources VALUES (?, ?, ?, NULL, 0, 0, 0)",
                 params![source, key_hash, at.0],
             ),
             Fact::SourceRevoked { source, at } => {
                 self.run("UPDATE sources SET revoked_at = ? WHERE source = ?", params![at.0, source])
             }
-            Fact::SourceAllowed { source, promises, at: _ } => {
-                self.run("UPDATE sources SET promises = ? WHERE source = ?", params![promises, source])
-            }
+            Fact::SourceAllowed { source, allowed, at: _ } => self.run(
+                "UPDATE sources SET promises = ?, orders = ?, only_customers = ? WHERE source = ?",
+                params![allowed.promises, allowed.orders, allowed.only_customers, source],
+            ),
             Fact::EffectsSwitched { on, at, reason } => self.run(
                 "INSERT OR REPLACE INTO settings VALUES ('effects', ?, ?, ?)",
                 params![on, at.0, reason],
@@ -740,7 +744,7 @@ impl Fold<'_> {
     }
 }
 
-fn amount(money: Option<&Money>) -> (Option<i64>, Option<&str>) {
+pub(crate) fn amount(money: Option<&Money>) -> (Option<i64>, Option<&str>) {
     (money.map(|money| money.minor), money.map(|money| money.currency.code()))
 }
 

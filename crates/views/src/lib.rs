@@ -9,6 +9,7 @@
 //! [`Change::Clock`].
 
 mod change;
+mod connection;
 mod demand;
 mod dump;
 mod error;
@@ -24,6 +25,7 @@ mod wire;
 mod writer;
 
 pub use change::{Change, EffectChange, EffectState, ProfileRow, PromiseCounts};
+pub use connection::{AutoOrderRow, AutoOrders, DecisionRow, NeedReport, NeedRow, StrategyNeeds};
 pub use demand::{DemandRow, OrdersRow, Periods};
 pub use error::{Error, Result};
 pub use reader::{DeadLetterFilter, EffectFilter, Reader, ViolationFilter};

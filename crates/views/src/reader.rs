@@ -7,6 +7,7 @@ use model::{EntityId, TimelineId};
 use rusqlite::{Connection, OpenFlags, Params, params};
 
 use crate::change::{EffectState, ProfileRow};
+use crate::connection::{AutoOrderRow, DecisionRow, NeedReport, NeedRow};
 use crate::dump;
 use crate::error::{At, Error, Result};
 use crate::report::{PromiseReport, ReportQuery};
@@ -189,6 +190,53 @@ impl Reader {
     /// Every return of this name; the names are the senders' own.
     pub fn returns_named(&self, return_id: &str) -> Result<Vec<ReturnRow>> {
         self.rows("FROM returns WHERE return_id = ? ORDER BY asked_at, order_id", [return_id])
+    }
+
+    /// Needs, those that moved last first: of one customer, or of all. At most so many.
+    pub fn needs(&self, of: Option<EntityId>, limit: usize) -> Result<Vec<NeedRow>> {
+        match of {
+            Some(entity) => self.rows(
+                "FROM needs WHERE entity = ? ORDER BY moved_at DESC, need_id LIMIT ?",
+                params![entity.to_key(), at_most(Some(limit))],
+            ),
+            None => self
+                .rows("FROM needs ORDER BY moved_at DESC, entity, need_id LIMIT ?", [at_most(Some(limit))]),
+        }
+    }
+
+    /// Decisions, the latest first: of one customer, or of all. At most so many.
+    pub fn decisions(&self, of: Option<EntityId>, limit: usize) -> Result<Vec<DecisionRow>> {
+        match of {
+            Some(entity) => self.rows(
+                "FROM decisions WHERE entity = ? ORDER BY at DESC, decision_id LIMIT ?",
+                params![entity.to_key(), at_most(Some(limit))],
+            ),
+            None => self
+                .rows("FROM decisions ORDER BY at DESC, entity, decision_id LIMIT ?", [at_most(Some(limit))]),
+        }
+    }
+
+    pub fn decision(&self, decision_id: &str) -> Result<Option<DecisionRow>> {
+        self.row("FROM decisions WHERE decision_id = ?", [decision_id])
+    }
+
+    /// Automatic orders, those that moved last first: of one customer, or of all. At most so many.
+    pub fn auto_orders(&self, of: Option<EntityId>, limit: usize) -> Result<Vec<AutoOrderRow>> {
+        match of {
+            Some(entity) => self.rows(
+                "FROM auto_orders WHERE entity = ? ORDER BY moved_at DESC, action_id LIMIT ?",
+                params![entity.to_key(), at_most(Some(limit))],
+            ),
+            None => self.rows(
+                "FROM auto_orders ORDER BY moved_at DESC, entity, action_id LIMIT ?",
+                [at_most(Some(limit))],
+            ),
+        }
+    }
+
+    /// What needs cost and what became of them, by strategy, and what was ordered under mandates.
+    pub fn need_report(&self) -> Result<NeedReport> {
+        crate::connection::report(&self.db).at(&self.path, DOING)
     }
 
     pub fn reviews_of(&self, entity: EntityId) -> Result<Vec<ReviewRow>> {

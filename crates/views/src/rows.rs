@@ -619,10 +619,15 @@ pub struct SourceRow {
     pub revoked_at: Option<Time>,
     /// Whether its key may ask for promises, hold and confirm them.
     pub promises: bool,
+    /// Whether it may order for customers.
+    pub orders: bool,
+    /// Whether it may send only what customers do.
+    pub only_customers: bool,
 }
 
 impl FromColumns for SourceRow {
-    const COLUMNS: &'static str = "source, key_hash, created_at, revoked_at, promises";
+    const COLUMNS: &'static str =
+        "source, key_hash, created_at, revoked_at, promises, orders, only_customers";
 
     fn read(row: &mut Columns<'_, '_>) -> Result<Self> {
         Ok(SourceRow {
@@ -631,6 +636,8 @@ impl FromColumns for SourceRow {
             created_at: row.time()?,
             revoked_at: row.time_opt()?,
             promises: row.take()?,
+            orders: row.take()?,
+            only_customers: row.take()?,
         })
     }
 }

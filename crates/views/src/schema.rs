@@ -1,7 +1,7 @@
 //! The tables. A change of them is a new [`VERSION`]: the file is dropped and folded again, never migrated.
 
 /// Kept in the file as `PRAGMA user_version`.
-pub(crate) const VERSION: i64 = 6;
+pub(crate) const VERSION: i64 = 8;
 
 /// A table, the columns that order it, and whether its rows belong to an entity.
 pub(crate) struct Table {
@@ -19,7 +19,7 @@ const fn common(name: &'static str, key: &'static str) -> Table {
 }
 
 /// Every table that holds something to show.
-pub(crate) const TABLES: [Table; 20] = [
+pub(crate) const TABLES: [Table; 23] = [
     owned("profiles", "entity"),
     owned("orders", "entity, order_id"),
     owned("order_lines", "entity, order_id, line"),
@@ -34,6 +34,9 @@ pub(crate) const TABLES: [Table; 20] = [
     owned("stock", "entity"),
     owned("resources", "entity"),
     owned("remedies", "entity, seq, ordinal"),
+    owned("needs", "entity, need_id"),
+    owned("decisions", "entity, decision_id"),
+    owned("auto_orders", "entity, action_id"),
     common("dead_letters", "seq"),
     common("violations", "source, event, sender, plan, pointer, rule, blocked"),
     common("sources", "source"),
@@ -330,7 +333,9 @@ CREATE TABLE sources (
     key_hash BLOB NOT NULL,
     created_at INTEGER NOT NULL,
     revoked_at INTEGER,
-    promises INTEGER NOT NULL       -- whether its key may ask for promises
+    promises INTEGER NOT NULL,      -- whether its key may ask for promises
+    orders INTEGER NOT NULL,        -- whether it may order for customers
+    only_customers INTEGER NOT NULL -- whether it may send only what customers do
 ) WITHOUT ROWID;
 
 CREATE TABLE imports (
@@ -341,6 +346,71 @@ CREATE TABLE imports (
     events INTEGER,
     bad_rows INTEGER
 );
+
+CREATE TABLE needs (
+    entity BLOB NOT NULL,
+    need_id TEXT NOT NULL,
+    timeline INTEGER NOT NULL,
+    category TEXT NOT NULL,
+    device_id TEXT,
+    slot TEXT,
+    origin TEXT NOT NULL,
+    rule TEXT NOT NULL,
+    playbook TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    arm TEXT,
+    strategy TEXT NOT NULL,
+    instead TEXT,                   -- what the chosen strategy lacked
+    confidence REAL NOT NULL,
+    arose_at INTEGER NOT NULL,
+    known_at INTEGER NOT NULL,
+    unmet_from INTEGER,             -- from when on it stood in the customer's way
+    stage TEXT NOT NULL,
+    moved_at INTEGER NOT NULL,
+    order_id TEXT,
+    met_at INTEGER,
+    why TEXT,
+    minutes REAL NOT NULL DEFAULT 0,
+    steps INTEGER NOT NULL DEFAULT 0,
+    inputs INTEGER NOT NULL DEFAULT 0,
+    contacts INTEGER NOT NULL DEFAULT 0,
+    frictions TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (entity, need_id)
+) WITHOUT ROWID;
+
+CREATE TABLE decisions (
+    entity BLOB NOT NULL,
+    decision_id TEXT NOT NULL,
+    need_id TEXT,
+    at INTEGER NOT NULL,
+    playbook TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    seen TEXT NOT NULL,
+    choice TEXT NOT NULL,
+    PRIMARY KEY (entity, decision_id)
+) WITHOUT ROWID;
+
+CREATE INDEX decisions_latest ON decisions (at);
+
+CREATE TABLE auto_orders (
+    entity BLOB NOT NULL,
+    action_id TEXT NOT NULL,
+    mandate_id TEXT NOT NULL,
+    need_id TEXT NOT NULL,
+    item_id TEXT NOT NULL,
+    state TEXT NOT NULL,
+    why TEXT,
+    order_id TEXT,
+    price_minor INTEGER,
+    currency TEXT,
+    proposed_at INTEGER NOT NULL,
+    execute_at INTEGER NOT NULL,
+    due_at INTEGER NOT NULL,
+    moved_at INTEGER NOT NULL,
+    PRIMARY KEY (entity, action_id)
+) WITHOUT ROWID;
+
+CREATE INDEX auto_orders_latest ON auto_orders (moved_at);
 
 CREATE TABLE settings (
     key TEXT NOT NULL PRIMARY KEY,

@@ -6,6 +6,7 @@
 
 pub mod depot;
 mod dice;
+pub mod living;
 pub mod shop;
 
 use jiff::Timestamp;

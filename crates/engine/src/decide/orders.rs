@@ -151,6 +151,7 @@ impl Decision<'_> {
             return;
         }
         self.order_fact(OrderFact::HandedOut { order_id: order_id.to_owned(), at: self.context.now });
+        self.clear_timers(|purpose| *purpose == TimerPurpose::OrderWindow(order_id.to_owned()));
         let record = standing(self.customer, order_id);
         let body = self.order_body(order_id, order, record.map(|record| &record.quote), None);
         self.request_for(EffectKind::OrderPlace, order_id, "order_placed", &body);

@@ -26,6 +26,13 @@ impl Decision<'_> {
             Some(kept) => kept.len() < EARLY_MAX,
             None => early.len() < EARLY_PROMISES_MAX,
         };
+        let again = |(name, properties): (&str, &str)| {
+            let mut kept = early.get(about).into_iter().flatten();
+            kept.any(|known| known.at == at && known.name == name && known.properties == properties)
+        };
+        if self.told.is_some_and(again) {
+            return self.ignore(format!("the same was kept about promise {about} before"));
+        }
         match self.told {
             Some((name, properties)) if room => self.fact(Fact::SignalKept {
                 about: about.to_owned(),

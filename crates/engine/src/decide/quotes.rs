@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use model::quote::{Purpose, Remedy};
 use model::supply::{Shortage, SupplyMail};
 use model::{
-    CancelledBy, EffectKind, Fact, HoldId, MailBody, OrderState, PromiseStatus, PromiseTerms, Quote,
+    CancelledBy, EffectKind, Fact, HoldId, MailBody, Need, OrderState, PromiseStatus, PromiseTerms, Quote,
     QuoteFact, QuoteStage, Refusal, RiskReason, Take, Time, TimelineId, TimerPurpose,
 };
 
@@ -33,7 +33,7 @@ impl<'a> Decision<'a> {
         self.quote_fact(QuoteFact::Moved { quote_id, stage, order_id: None, why, at });
     }
 
-    fn each_need(&mut self, record: &QuoteRecord, mail: impl Fn(HoldId, &model::Need) -> SupplyMail) {
+    fn each_need(&mut self, record: &QuoteRecord, mail: impl Fn(HoldId, &Need) -> SupplyMail) {
         for (index, need) in record.quote.needs.iter().enumerate() {
             let hold = HoldId { owner: self.customer.id, number: record.first_hold + index as u64 };
             self.forward(need.of, MailBody::Supply(mail(hold, need)));
@@ -197,7 +197,8 @@ impl<'a> Decision<'a> {
             | SupplyMail::AskHold { .. }
             | SupplyMail::ConfirmHold { .. }
             | SupplyMail::ReleaseHold { .. }
-            | SupplyMail::UseCommitment { .. } => {}
+            | SupplyMail::UseCommitment { .. }
+            | SupplyMail::GoodsLeft { .. } => {}
         }
     }
 
@@ -215,6 +216,9 @@ impl<'a> Decision<'a> {
         if let Some(why) = refused {
             self.release(record);
             self.move_quote(&quote.quote_id, QuoteStage::Refused, Some(why));
+            if let Purpose::OneAction(action) = &quote.purpose {
+                self.action_refused(&action.order_id);
+            }
             self.clear_timers(|purpose| *purpose == TimerPurpose::QuoteExpiry(quote.quote_id.clone()));
             return self.offer_ends(&quote.quote_id);
         }
@@ -252,7 +256,11 @@ impl<'a> Decision<'a> {
                 }
                 let terms = PromiseTerms { order_id: Some(order_id.to_owned()), ..quote.terms.clone() };
                 self.make(&terms, at, self.customer.orders.get(order_id));
+                if known.is_none_or(|order| order.placed_at.is_none()) {
+                    self.order_answers(order_id, &super::items_of(&quote.lines), at);
+                }
                 if let Purpose::OneAction(action) = &quote.purpose {
+                    self.action_ordered(&action.order_id);
                     self.action_placed(action, quote);
                 }
             }
@@ -341,15 +349,41 @@ impl<'a> Decision<'a> {
     pub(super) fn use_commitments(&mut self, order_id: &str, share: f64, at: Time) {
         let now = self.context.now;
         let customer = self.customer;
-        for record in placed(customer, order_id) {
-            for (index, need) in record.quote.needs.iter().enumerate() {
-                if matches!(need.take, Take::Stock { .. }) {
-                    let hold = HoldId { owner: customer.id, number: record.first_hold + index as u64 };
-                    self.forward(
-                        need.of,
-                        MailBody::Supply(SupplyMail::UseCommitment { hold, share, at, now }),
-                    );
-                }
+        let mut of_order = placed(customer, order_id).peekable();
+        if of_order.peek().is_none() {
+            return self.leave_uncommitted(order_id, share, at);
+        }
+        for record in of_order {
+            self.each_of_stock(record, |hold, _| SupplyMail::UseCommitment { hold, share, at, now });
+        }
+    }
+
+    /// What was committed for the order is let go already, because it was cancelled or closed, and its goods leave all
+    /// the same.
+    fn leave_uncommitted(&mut self, order_id: &str, share: f64, at: Time) {
+        let now = self.context.now;
+        let customer = self.customer;
+        let before = customer.orders.get(order_id).map_or(0.0, |order| order.left_fraction);
+        let let_go = |record: &&QuoteRecord| {
+            record.stage == QuoteStage::Released && record.order_id.as_deref() == Some(order_id)
+        };
+        // Of those that stood in for each other the last is what was packed.
+        let of_order = customer.quotes.values().filter(let_go);
+        let Some(record) = of_order.max_by_key(|r| (r.asked_at, r.first_hold)) else { return };
+        if share > before {
+            self.each_of_stock(record, |hold, need| {
+                let take = need.take.clone();
+                SupplyMail::GoodsLeft { hold, take, before, share, at, now }
+            });
+        }
+    }
+
+    /// Tells each stock that a quote takes of.
+    fn each_of_stock(&mut self, record: &QuoteRecord, mail: impl Fn(HoldId, &Need) -> SupplyMail) {
+        for (index, need) in record.quote.needs.iter().enumerate() {
+            if matches!(need.take, Take::Stock { .. }) {
+                let hold = HoldId { owner: self.customer.id, number: record.first_hold + index as u64 };
+                self.forward(need.of, MailBody::Supply(mail(hold, need)));
             }
         }
     }

@@ -8,7 +8,8 @@ use model::{
 };
 
 use super::cover::changes;
-use super::{CatalogueItem, Classes, Ledger, Resource, Short, Stock};
+use super::{CatalogueItem, Classes, Held, Ledger, Resource, Short, Stock};
+use crate::customer::Timer;
 
 /// An event of operations as it reaches the entity that it is about.
 pub struct SupplyStimulus<'a> {
@@ -17,6 +18,8 @@ pub struct SupplyStimulus<'a> {
     pub at: Time,
     /// The item that a stock is of.
     pub item: Option<EntityId>,
+    /// How many hours that item keeps from its receipt, as far as the catalogue says.
+    pub shelf_life_hours: Option<u32>,
 }
 
 /// What asks.
@@ -62,9 +65,24 @@ pub(crate) fn decide_supply(owner: Owner<'_>, ask: &Ask<'_>, classes: &Classes, 
     let mut decision = Decision { owner, classes, now, outcomes: Vec::new() };
     match ask {
         Ask::Event(SupplyStimulus { event: Err(why), .. }) => decision.ignore(why.to_string()),
-        Ask::Event(SupplyStimulus { event: Ok(event), at, item }) => {
+        Ask::Event(SupplyStimulus { event: Ok(event), at, item, shelf_life_hours }) => {
             // What a sender dates in the future happened when it came.
-            decision.told(event, (*at).min(now), *item);
+            let at = (*at).min(now);
+            match (&event.signal, shelf_life_hours) {
+                // What came without a date of its own keeps as long as its kind does.
+                (SupplySignal::StockMoved { what, quantity, receipt, best_before: None }, Some(hours))
+                    if *what == StockMove::Received =>
+                {
+                    let signal = SupplySignal::StockMoved {
+                        what: *what,
+                        quantity: *quantity,
+                        receipt: receipt.clone(),
+                        best_before: Some(at.plus_micros(i64::from(*hours) * 3_600_000_000)),
+                    };
+                    decision.told(&SupplyEvent { name: event.name.clone(), signal }, at, *item);
+                }
+                _ => decision.told(event, at, *item),
+            }
         }
         Ask::Mail(mail) => decision.mail(mail),
         Ask::Command(Command::Supply(command)) => decision.command(command),
@@ -144,6 +162,9 @@ impl Decision<'_> {
                             self.outcomes.push(Outcome::TimerSet { id, due, timeline, purpose });
                         }
                     }
+                    SupplySignal::StockMoved { best_before: Some(until), .. } => {
+                        self.watch_lots(stock, Some(*until));
+                    }
                     _ => {}
                 }
             }
@@ -161,6 +182,19 @@ impl Decision<'_> {
         }
         self.fact(SupplyFact::Told { signal: event.signal.clone(), at });
         self.tell_short(why_of(&event.signal), at);
+    }
+
+    /// Whoever counted on what keeps shortest is told when its time has come; a `new` lot may be what does.
+    fn watch_lots(&mut self, stock: &Stock, new: Option<Time>) {
+        let known = stock.lots.keys().copied();
+        let Some(next) = known.chain(new).filter(|until| *until > self.now).min() else { return };
+        let of_lots = |timer: &&Timer| timer.purpose == TimerPurpose::LotPerishes && timer.due > self.now;
+        if stock.timers.values().filter(of_lots).any(|timer| timer.due <= next) {
+            return;
+        }
+        let (id, timeline, purpose) =
+            (TimerId(stock.next_timer), TimelineId::LIVE, TimerPurpose::LotPerishes);
+        self.outcomes.push(Outcome::TimerSet { id, due: next, timeline, purpose });
     }
 
     /// Tells the owners of commitments what changed for them, as supply will be once the facts so far have counted.
@@ -265,9 +299,26 @@ impl Decision<'_> {
                     self.fact(SupplyFact::CommitmentUsed { hold: *hold, share: *share, at });
                 }
             }
+            SupplyMail::GoodsLeft { hold, take, before, share, at, .. } => {
+                self.goods_left(*hold, take, *before, *share, (*at).min(now));
+            }
             SupplyMail::HoldAnswered { .. }
             | SupplyMail::ConfirmAnswered { .. }
             | SupplyMail::CoverChanged { .. } => {}
+        }
+    }
+
+    /// Nothing is committed for them, so what others count on falls by them.
+    fn goods_left(&mut self, hold: HoldId, take: &Take, before: f64, share: f64, at: Time) {
+        let Owner::Stock(stock) = self.owner else { return };
+        if stock.ledger.held.get(&hold).is_some_and(Held::is_committed) {
+            return self.mail(&SupplyMail::UseCommitment { hold, share, at, now: self.now });
+        }
+        let known = stock.ledger.left.get(&hold).map_or(before, |(known, _)| known.max(before));
+        if share > known {
+            let quantity = take.amount().share(share) - take.amount().share(known);
+            self.fact(SupplyFact::GoodsLeft { hold, quantity, share, at });
+            self.tell_short(Shortage::Stock, at);
         }
     }
 
@@ -349,11 +400,15 @@ impl Decision<'_> {
     fn timer(&mut self, id: TimerId) {
         self.outcomes.push(Outcome::TimerFired { id });
         let Owner::Stock(stock) = self.owner else { return };
-        if let Some(timer) = stock.timers.get(&id)
-            && let TimerPurpose::ReceiptDue(receipt) = &timer.purpose
-            && stock.receipts.contains_key(receipt)
-        {
-            self.tell_short(Shortage::LateReceipt, self.now);
+        match stock.timers.get(&id).map(|timer| &timer.purpose) {
+            Some(TimerPurpose::ReceiptDue(receipt)) if stock.receipts.contains_key(receipt) => {
+                self.tell_short(Shortage::LateReceipt, self.now);
+            }
+            Some(TimerPurpose::LotPerishes) => {
+                self.watch_lots(stock, None);
+                self.tell_short(Shortage::Stock, self.now);
+            }
+            _ => {}
         }
     }
 }

@@ -75,6 +75,12 @@ fn evolve_stock(stock: &mut Stock, fact: &SupplyFact) {
             take_of_lots(stock, used);
             keep_lots_within(stock);
         }
+        SupplyFact::GoodsLeft { hold, quantity, share, at } => {
+            stock.ledger.left.insert(*hold, (*share, *at));
+            move_on_hand(stock, -*quantity, *at);
+            take_of_lots(stock, *quantity);
+            keep_lots_within(stock);
+        }
         _ => {
             evolve_ledger(&mut stock.ledger, fact);
         }

@@ -80,6 +80,8 @@ pub struct Ledger {
     /// Holds that ended before their time to live did: asked for again by a mail that comes twice or late, they are
     /// not taken. Each is forgotten when its time to live is over, for then it is refused for that.
     pub ended: BTreeMap<HoldId, Time>,
+    /// Of what was let go and left all the same, the share that has, and when that was told.
+    pub left: BTreeMap<HoldId, (f64, Time)>,
     pub reservations: BTreeMap<String, Reserved>,
     /// What is left of everything in `held`, holds that ended by themselves and are not forgotten yet included.
     pub total: Quantity,
@@ -181,6 +183,7 @@ impl Ledger {
         self.held.retain(|_, held| held.lives(now) && !held.is_over(now));
         self.total = self.held.values().map(Held::left).sum();
         self.ended.retain(|_, expires_at| *expires_at > now);
+        self.left.retain(|_, (_, told)| told.plus_micros(ENDED_KEPT_MICROS) > now);
         self.reservations.retain(|_, reserved| reserved.reservation.until > now);
         true
     }

@@ -601,9 +601,16 @@ fn what_was_heard_of_before_the_promise_counts_when_it_is_made() {
         "p kept v2, p/revised/2 requested",
     );
     // No more is kept than anybody would say of one promise.
-    let many: Vec<Step> = (0..20).map(|_| late("9", "4", "promise.fulfilled", p)).collect();
+    let numbered = |n: u32| late("9", "4", "promise.fulfilled", &format!(r#"{p},"actual":{n}"#));
+    let many: Vec<Step> = (0..20).map(numbered).collect();
     let world = check(many, &format!("{}ignored ignored ignored ignored", "signal.kept ".repeat(16)), "");
     assert_eq!(world.customer().early["p"].len(), 16);
+    // Nor the same twice.
+    check(
+        [numbered(1), numbered(1), made()],
+        "signal.kept ignored promise.made mail:cus-0-1 promise.kept",
+        "p kept",
+    );
 }
 
 #[test]

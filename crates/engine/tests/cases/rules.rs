@@ -41,6 +41,9 @@ fn promise_of(purpose: &TimerPurpose) -> &str {
         | TimerPurpose::RiskCheck(id) => id,
         TimerPurpose::ReceiptDue(receipt) => receipt,
         TimerPurpose::OrderWindow(order) => order,
+        TimerPurpose::LotPerishes => "",
+        TimerPurpose::ForecastDue { device_id, .. } => device_id,
+        TimerPurpose::NeedDue(id) | TimerPurpose::ActionDue(id) | TimerPurpose::MandateEnds(id) => id,
     }
 }
 
@@ -58,6 +61,23 @@ pub(crate) fn check_state(customer: &Customer) -> Result<(), String> {
             }
             continue;
         }
+        let connection = &customer.connection;
+        let of_connection = match &timer.purpose {
+            TimerPurpose::ForecastDue { device_id, slot } => Some(connection.slot(device_id, slot).is_some()),
+            TimerPurpose::NeedDue(id) => Some(connection.needs.contains_key(id)),
+            TimerPurpose::ActionDue(id) => {
+                Some(connection.actions.get(id).is_some_and(|record| record.state.is_open()))
+            }
+            TimerPurpose::MandateEnds(id) => {
+                Some(connection.mandates.get(id).is_some_and(|record| !record.state.is_ended()))
+            }
+            _ => None,
+        };
+        match of_connection {
+            Some(true) => continue,
+            Some(false) => return Err(format!("a timer waits for {:?}, which is over", timer.purpose)),
+            None => {}
+        }
         let promise_id = promise_of(&timer.purpose);
         // What is still asked of its owners is no promise yet.
         let asking = customer.quotes.get(promise_id).is_some_and(|record| !record.stage.is_ended());
@@ -72,7 +92,13 @@ pub(crate) fn check_state(customer: &Customer) -> Result<(), String> {
             TimerPurpose::PromiseDeadline(_) => ("deadline", promise.status.is_open()),
             TimerPurpose::HandOver(_) => ("hand_over", promise.status.is_open()),
             TimerPurpose::QuoteExpiry(_) => ("quote", promise.status == PromiseStatus::Quoted),
-            TimerPurpose::ReceiptDue(_) | TimerPurpose::OrderWindow(_) => ("no promise's", false),
+            TimerPurpose::ReceiptDue(_)
+            | TimerPurpose::OrderWindow(_)
+            | TimerPurpose::LotPerishes
+            | TimerPurpose::ForecastDue { .. }
+            | TimerPurpose::NeedDue(_)
+            | TimerPurpose::ActionDue(_)
+            | TimerPurpose::MandateEnds(_) => ("no promise's", false),
             // One that is at risk already is watched by the deadline alone.
             TimerPurpose::RiskCheck(_) => ("risk", promise.status == PromiseStatus::Made),
         };
@@ -164,7 +190,8 @@ fn check_order(id: &str, before: Option<&Order>, after: &Order) -> Result<(), St
     if payment.refund_asked > payment.capture_asked.max(payment.captured) {
         return Err(format!("order {id}: more is given back than was taken: {payment:?}"));
     }
-    if payment.capture_asked > 0 && after.handed_out_at.is_none() {
+    // What left without our word, and of which something came back, is owed for the rest.
+    if payment.capture_asked > 0 && after.handed_out_at.is_none() && !after.has_left() {
         return Err(format!("order {id}: paid before it was handed out"));
     }
     Ok(())

@@ -30,11 +30,12 @@ fn hold(number: u64) -> HoldId {
 struct Lives {
     entity: Entity,
     reference: Reference,
+    shelf_life_hours: Option<u32>,
 }
 
 impl Lives {
     fn new(kind: EntityKind) -> Self {
-        Lives { entity: Entity::new(id(kind)), reference: Reference::default() }
+        Lives { entity: Entity::new(id(kind)), reference: Reference::default(), shelf_life_hours: None }
     }
 
     fn ask(&mut self, stimulus: &Stimulus<'_>, now: Time) -> Vec<Outcome> {
@@ -49,7 +50,8 @@ impl Lives {
 
     fn told(&mut self, name: &str, properties: &str, at: Time, now: Time) -> Vec<Outcome> {
         let event: SupplyEvent = supply_signal::parse(name, Some(properties), at).unwrap().unwrap();
-        self.ask(&Stimulus::Supply(SupplyStimulus { event: Ok(&event), at, item: None }), now)
+        let (event, item, shelf_life_hours) = (Ok(&event), None, self.shelf_life_hours);
+        self.ask(&Stimulus::Supply(SupplyStimulus { event, at, item, shelf_life_hours }), now)
     }
 
     fn mail(&mut self, mail: SupplyMail, now: Time) -> Vec<Outcome> {

@@ -443,7 +443,10 @@ fn lag_of(node: &Arc<Node>) -> Result<f64, Failure> {
 
 /// A new source of a server; its write key.
 fn new_source(server: &Server, name: &str) -> Result<String, Failure> {
-    let made = ops::run(&server.app.node, Op::KeyCreate { name: name.to_owned(), promises: false })?;
+    let made = ops::run(
+        &server.app.node,
+        Op::KeyCreate { name: name.to_owned(), allowed: model::Allowed::default() },
+    )?;
     server.app.reload()?;
     Ok(made["write_key"].as_str().unwrap_or_default().to_owned())
 }

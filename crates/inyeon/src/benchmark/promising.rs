@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use model::{Dedupe, Event, EventKind, Time, TimelineId};
+use model::connection::{ConnectionCommand, Fallback, Preference, Strategy};
+use model::{Dedupe, Event, EventKind, Identifier, OrderDefaults, Time, TimelineId};
 use runtime::Node;
 use serde_json::{Value, json};
 
@@ -15,6 +16,9 @@ use crate::error::Failure;
 const PLACES: u64 = 10;
 /// Inquiries a second while their times are measured: what a busy shop asks, not what the machine can do.
 const INQUIRE_RATE: f64 = 500.0;
+/// Decisions a second while their times are measured: the bar's own rate.
+const DECIDE_RATE: f64 = 1_000.0;
+const CATEGORY: &str = "things";
 const EVENTS_AT_ONCE: usize = 2_000;
 const HOUR_MICROS: i64 = 3_600_000_000;
 
@@ -28,8 +32,13 @@ impl Bench<'_> {
         node.drain()?;
         let version = node.ask(|fold| fold.reference().version)?;
         node.publish_reference(rules(version + 1)?)?;
-        let key =
-            super::ops::run(&node, super::Op::KeyCreate { name: "promising".to_owned(), promises: true })?;
+        let key = super::ops::run(
+            &node,
+            super::Op::KeyCreate {
+                name: "promising".to_owned(),
+                allowed: model::Allowed { promises: true, ..model::Allowed::default() },
+            },
+        )?;
         server.app.reload()?;
         let base = Plan {
             address: server.address,
@@ -59,9 +68,35 @@ impl Bench<'_> {
         let quoted = load::run(&quote).map_err(broken)?;
         self.say("inquiries beside what is held now");
         let beside = load::run(&inquire).map_err(broken)?;
+        self.say("customers who want a few right choices");
+        let agreed = (0..self.plan.users).map(|user| format!("user-{user:020}"));
+        agree(&node, agreed)?;
+        let body = format!(r#"{{"user_id":"user-{USER}","category":"{CATEGORY}"}}"#);
+        let order_key = super::ops::run(
+            &node,
+            super::Op::KeyCreate {
+                name: "deciding".to_owned(),
+                allowed: model::Allowed { orders: true, ..model::Allowed::default() },
+            },
+        )?;
+        server.app.reload()?;
+        let decide = Plan {
+            write_key: order_key["write_key"].as_str().unwrap_or_default().to_owned(),
+            call: call("/v1/needs", body),
+            rate: None,
+            ..inquire.clone()
+        };
+        load::run(&Plan { duration: Duration::from_secs(2), ..decide.clone() }).map_err(broken)?;
+        self.say("decisions, as many as go");
+        let decided_most = load::run(&Plan { connections: self.plan.connections, ..decide.clone() });
+        let decided_most = decided_most.map_err(broken)?;
+        self.say("decisions at a steady rate");
+        let decided = load::run(&Plan { rate: Some(DECIDE_RATE), ..decide }).map_err(broken)?;
         drop(node);
         server.stop();
         Ok(json!({
+            "decide": times(&decided),
+            "decide_most": times(&decided_most),
             "items": items,
             "slots": slots,
             "inquire": times(&inquired),
@@ -148,6 +183,48 @@ fn tell(node: &Node, mut events: impl Iterator<Item = Event<'static>>) -> Result
             some.iter().map(|e| node.seal_event("benchmark", TimelineId::LIVE, now, Dedupe::None, e));
         node.submit_and_wait("benchmark", sealed.collect::<Result<_, _>>()?)?;
     }
+}
+
+/// A playbook with three items holds, and customers have set what they want and stored what an order needs.
+fn agree(node: &Node, users: impl Iterator<Item = String>) -> Result<(), Failure> {
+    let text = |text: &str| json!({ "en": text, "ko": text });
+    let zero = json!({ "amount": 0, "currency": "KRW" });
+    let items: Vec<String> = (0..3).map(|item| format!("{item:020}")).collect();
+    let playbook = json!({
+        "playbook": CATEGORY, "title": text("Things"), "category": CATEGORY,
+        "owners": { "marketing": "m", "operations": "o" },
+        "needs": [{ "id": "wanted", "origin": "stated" }],
+        "offer": { "items": items, "lead_days": 2.0, "relevance_loss": 0.1 },
+        "strategies": { "respond": {}, "curate": { "share": 1, "choices": 3 } },
+        "guard_rails": { "margin_floor": 0.05, "caps": [{ "days": 7, "messages": 2 }] },
+        "value": { "accept": 0.4, "worth": zero, "contact_cost": zero, "fatigue": zero },
+    });
+    let mut reference = node.ask(|fold| fold.reference().clone())?;
+    reference.playbooks.publish(serde_json::from_value(playbook).map_err(broken)?);
+    reference.version += 1;
+    node.publish_reference(reference)?;
+    for user in users {
+        let preference = Preference {
+            category: CATEGORY.to_owned(),
+            device_id: None,
+            strategy: Strategy::Curate,
+            fallback: Fallback::Respond,
+            share: 1,
+            channel: None,
+            cap_per_week: None,
+            version: 0,
+            at: Time::default(),
+        };
+        let defaults = OrderDefaults { to: "KR-11".to_owned(), ..OrderDefaults::default() };
+        let work = move |fold: &mut runtime::Fold, now| -> Result<(), runtime::FoldError> {
+            let Some(customer) = fold.lookup(&Identifier::User(&user))? else { return Ok(()) };
+            fold.set_order_defaults(customer, defaults, now)?;
+            fold.connect(customer, &ConnectionCommand::SetPreference(preference), now).map(drop)
+        };
+        node.act(work, |()| ())?;
+    }
+    node.act_and_wait(|_, _| Ok(()))?;
+    Ok(())
 }
 
 fn rules(version: u32) -> Result<engine::Reference, Failure> {

@@ -19,12 +19,14 @@ const ITEM: &str = "toner-45";
 const QUOTE: &str = "demo-quote";
 const ORDER: &str = "demo-order";
 const RULES: &str = include_str!("rules.yaml");
-const HOUR_MICROS: i64 = 3_600_000_000;
+pub(super) const HOUR_MICROS: i64 = 3_600_000_000;
 
 /// What happened, for programs, and as it reads.
 pub(super) struct Told {
     pub(super) json: Value,
     pub(super) text: String,
+    /// When it ended.
+    pub(super) until: Time,
 }
 
 struct Chapter<'a> {
@@ -52,7 +54,7 @@ pub(super) fn play(
     chapter.promised(hero)?;
     chapter.saved()?;
     chapter.kept(hero)?;
-    Ok(Told { json: Value::Object(chapter.told), text: chapter.text })
+    Ok(Told { json: Value::Object(chapter.told), text: chapter.text, until: chapter.now })
 }
 
 impl Chapter<'_> {

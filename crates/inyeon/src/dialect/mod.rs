@@ -5,7 +5,8 @@ pub mod cloudevents;
 pub mod segment;
 
 use model::{
-    Dedupe, Event, EventKind, Identifier, KeyId, RejectedBody, Signal, Time, TimelineId, is_operational,
+    Dedupe, Event, EventKind, Identifier, KeyId, RejectedBody, Signal, Time, TimelineId, is_of_customers,
+    is_operational, may_name_nobody,
 };
 use runtime::{Node, NodeError};
 
@@ -49,10 +50,12 @@ pub enum Code {
     IdTooLong,
     /// The tracking plan blocks it.
     PlanViolation,
+    /// The key may send only what customers do, and this is something else.
+    NotOfCustomers,
 }
 
 impl Code {
-    pub const ALL: [Code; 10] = [
+    pub const ALL: [Code; 11] = [
         Code::MalformedJson,
         Code::MissingIdentifier,
         Code::MissingEvent,
@@ -63,6 +66,7 @@ impl Code {
         Code::EventTooLarge,
         Code::IdTooLong,
         Code::PlanViolation,
+        Code::NotOfCustomers,
     ];
 
     pub fn name(self) -> &'static str {
@@ -77,6 +81,7 @@ impl Code {
             Code::EventTooLarge => "event_too_large",
             Code::IdTooLong => "id_too_long",
             Code::PlanViolation => "plan_violation",
+            Code::NotOfCustomers => "not_of_customers",
         }
     }
 }
@@ -88,6 +93,8 @@ pub struct Origin<'a> {
     /// The path of the API, or the file.
     pub place: &'a str,
     pub received_at: Time,
+    /// Whether it may tell only what customers do.
+    pub only_customers: bool,
 }
 
 /// The words in which one line of a file speaks.
@@ -152,7 +159,7 @@ pub fn parse_again<'a>(
 /// Whether an event needs no person: it is about operations, or about an order or promise whose owner is known
 /// elsewhere.
 fn names_no_person(name: &str, properties: Option<&str>) -> bool {
-    is_operational(name) || matches!(Signal::parse(name, properties), Some(Ok(_)))
+    is_operational(name) || (may_name_nobody(name) && matches!(Signal::parse(name, properties), Some(Ok(_))))
 }
 
 /// The beginning of a text, for an error.
@@ -183,6 +190,13 @@ pub fn seal(
             return Ok(Err((refused.code, refused.detail.clone())));
         }
     };
+    if origin.only_customers && event.kind == EventKind::Track && !is_of_customers(&event.name) {
+        let detail = clip(&event.name);
+        let key = node.key_of(event, origin.received_at);
+        let (code, name) = (Code::NotOfCustomers, client_named.then(|| event.message_id.to_string()));
+        records.push(seal_written(node, origin, event, (code, detail.clone(), name), key)?);
+        return Ok(Err((code, detail)));
+    }
     let named = if client_named { Named::Client(&event.message_id) } else { Named::No };
     let Origin { source, received_at, .. } = origin;
     match admit(node, plan, Door { source, timeline: TimelineId::LIVE, received_at, named }, event)? {
@@ -192,18 +206,24 @@ pub fn seal(
             Ok(Ok(()))
         }
         Admitted::Blocked { violation, detail, key } => {
-            let refused = Refused {
-                code: Code::PlanViolation,
-                detail: detail.clone(),
-                subject: None,
-                message_id: client_named.then(|| event.message_id.to_string()),
-                raw: &segment::written(event),
-            };
-            records.push(seal_refused(node, origin, &refused, key)?);
+            let (code, name) = (Code::PlanViolation, client_named.then(|| event.message_id.to_string()));
+            records.push(seal_written(node, origin, event, (code, detail.clone(), name), key)?);
             records.push(violation);
-            Ok(Err((Code::PlanViolation, detail)))
+            Ok(Err((code, detail)))
         }
     }
+}
+
+/// Seals an event that was read and is refused all the same: (code, detail, the message's name).
+fn seal_written(
+    node: &Node,
+    origin: Origin<'_>,
+    event: &Event<'_>,
+    (code, detail, message_id): (Code, String, Option<String>),
+    key: KeyId,
+) -> Result<Vec<u8>, NodeError> {
+    let raw = &segment::written(event);
+    seal_refused(node, origin, &Refused { code, detail, subject: None, message_id, raw }, key)
 }
 
 /// Seals a refused event as a dead letter.

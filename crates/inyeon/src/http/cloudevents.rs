@@ -11,8 +11,8 @@ use model::Time;
 use serde_json::value::RawValue;
 
 use super::intake::{SealedMany, Unread};
-use super::{App, answers, intake, refusal};
-use crate::dialect::{Origin, cloudevents};
+use super::{App, Sender, answers, intake, refusal};
+use crate::dialect::cloudevents;
 
 const ATTRIBUTE: &str = "ce-";
 
@@ -40,20 +40,21 @@ pub(super) async fn take(
         Ok(body) => body,
         Err(refused) => return refused,
     };
-    let Some(source) = intake::source_of(&app, &headers, || None) else {
+    let Some(sender) = intake::sender_of(&app, &headers, || None) else {
         return refusal(&app, &headers, StatusCode::UNAUTHORIZED, "unknown_write_key", &[]);
     };
+    let source = sender.source.clone();
     if let Err(error) = app.node.admit(&source, body.as_str().len()) {
         return intake::turned_away(&app, &headers, &error);
     }
     let received_at = app.node.clock.now();
-    let origin = Origin { source: &source, place: cloudevents::PATH, received_at };
+    let origin = sender.origin(cloudevents::PATH, received_at);
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let media = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
     if media.eq_ignore_ascii_case("application/cloudevents-batch+json") {
         let read = {
-            let (app, headers, body, source) = (app.clone(), headers.clone(), body.clone(), source.clone());
-            move || read_batch(&app, &headers, &source, body.as_str(), received_at)
+            let (app, headers, body, sender) = (app.clone(), headers.clone(), body.clone(), sender.clone());
+            move || read_batch(&app, &headers, &sender, body.as_str(), received_at)
         };
         return match app.lanes.run(&source, body.as_str().len(), read).await {
             Ok(sealed) => intake::answer_many(&app, &headers, &source, sealed).await,
@@ -85,13 +86,13 @@ pub(super) async fn take(
 fn read_batch(
     app: &App,
     headers: &HeaderMap,
-    source: &str,
+    sender: &Sender,
     body: &str,
     received_at: Time,
 ) -> Result<SealedMany, Unread> {
     let events: Vec<&RawValue> = serde_json::from_str(body)?;
     intake::check_count(app, headers, events.len())?;
-    let origin = Origin { source, place: cloudevents::PATH, received_at };
+    let origin = sender.origin(cloudevents::PATH, received_at);
     let many = events.iter().map(|raw| cloudevents::parse(raw.get(), received_at));
     Ok(intake::seal_many(app, headers, origin, many))
 }

@@ -9,7 +9,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
-use model::{EventKind, Time};
+use model::{Allowed, EventKind, Time};
 use runtime::{IntakeError, NodeError};
 
 use super::answers::{BatchTaken, EventRefused, Refusal, SentBatch, SentEvent, Taken};
@@ -40,15 +40,16 @@ pub(super) async fn single(
         Ok(body) => body,
         Err(refused) => return refused,
     };
-    let Some(source) = source_of(&app, &headers, || segment::write_key_in(body.as_str())) else {
+    let Some(sender) = sender_of(&app, &headers, || segment::write_key_in(body.as_str())) else {
         return refusal(&app, &headers, StatusCode::UNAUTHORIZED, "unknown_write_key", &[]);
     };
+    let source = sender.source.clone();
     if let Err(error) = app.node.admit(&source, body.as_str().len()) {
         return turned_away(&app, &headers, &error);
     }
     let received_at = app.node.clock.now();
     let place = format!("/v1/{}", kind.name());
-    let origin = Origin { source: &source, place: &place, received_at };
+    let origin = sender.origin(&place, received_at);
     let parsed = segment::parse(body.as_str(), Some(kind), Outer::default(), received_at, fresh_id);
     let sealed = seal_one(&app, origin, &parsed);
     drop(parsed);
@@ -111,18 +112,19 @@ pub(super) async fn batch(
         Ok(body) => body,
         Err(refused) => return refused,
     };
-    let Some(source) = source_of(&app, &headers, || segment::write_key_in(body.as_str())) else {
+    let Some(sender) = sender_of(&app, &headers, || segment::write_key_in(body.as_str())) else {
         return refusal(&app, &headers, StatusCode::UNAUTHORIZED, "unknown_write_key", &[]);
     };
     // Before it is read, and before it waits for its turn to be.
+    let source = sender.source.clone();
     if let Err(error) = app.node.admit(&source, body.as_str().len()) {
         return turned_away(&app, &headers, &error);
     }
     let received_at = app.node.clock.now();
-    let origin = Origin { source: &source, place: BATCH_PLACE, received_at };
+    let origin = sender.origin(BATCH_PLACE, received_at);
     let read = {
-        let (app, headers, source, body) = (app.clone(), headers.clone(), source.clone(), body.clone());
-        move || read_batch(&app, &headers, &source, body.as_str(), received_at)
+        let (app, headers, sender, body) = (app.clone(), headers.clone(), sender.clone(), body.clone());
+        move || read_batch(&app, &headers, &sender, body.as_str(), received_at)
     };
     match app.lanes.run(&source, body.as_str().len(), read).await {
         Ok(sealed) => answer_many(&app, &headers, &source, sealed).await,
@@ -155,13 +157,13 @@ impl From<Response> for Unread {
 fn read_batch(
     app: &App,
     headers: &HeaderMap,
-    source: &str,
+    sender: &Sender,
     body: &str,
     received_at: Time,
 ) -> Result<SealedMany, Unread> {
     let parsed: Batch<'_> = serde_json::from_str(body)?;
     check_count(app, headers, parsed.batch.len())?;
-    let origin = Origin { source, place: BATCH_PLACE, received_at };
+    let origin = sender.origin(BATCH_PLACE, received_at);
     let many =
         parsed.batch.iter().map(|raw| segment::parse(raw.get(), None, parsed.outer(), received_at, fresh_id));
     Ok(seal_many(app, headers, origin, many))
@@ -332,17 +334,9 @@ impl Text {
     }
 }
 
-/// Whose write key came with the request: as the user name of Basic authentication (the colon may be missing), as a
-/// Bearer token, or in the body. A Basic key is what counts where there is one; a Bearer token may be something else.
-pub(super) fn source_of(
-    app: &App,
-    headers: &HeaderMap,
-    in_body: impl FnOnce() -> Option<String>,
-) -> Option<Arc<str>> {
-    Some(sender_of(app, headers, in_body)?.source)
-}
-
-/// [`source_of`], with what the key is good for.
+/// Whose write key came with the request, and what it is good for: as the user name of Basic authentication (the colon
+/// may be missing), as a Bearer token, or in the body. A Basic key is what counts where there is one; a Bearer token may
+/// be something else.
 pub(super) fn sender_of(
     app: &App,
     headers: &HeaderMap,
@@ -372,5 +366,5 @@ fn sender_with(app: &App, key: &str) -> Option<Sender> {
     if let Some(sender) = app.write_keys.load().get(&hash) {
         return Some(sender.clone());
     }
-    (app.trial_key == Some(hash)).then(|| Sender { source: Arc::from("trial"), promises: false })
+    (app.trial_key == Some(hash)).then(|| Sender { source: Arc::from("trial"), allowed: Allowed::default() })
 }

@@ -3,11 +3,14 @@
 mod answers;
 mod browser;
 mod cloudevents;
+mod connection;
 mod control;
 mod intake;
 mod lanes;
 mod live;
+mod messages;
 mod metrics;
+mod needs;
 mod orders;
 mod promises;
 mod webhooks;
@@ -22,6 +25,7 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, post};
+use model::{Allowed, Time};
 use runtime::Node;
 use rustc_hash::FxHashMap;
 use tower_http::cors::{self, CorsLayer};
@@ -33,8 +37,10 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 
 use crate::broker::{self, Hub};
+use crate::dialect::Origin;
 use crate::dialect::segment::BODY_BYTES_MAX;
 use crate::i18n::{Lang, Messages};
+use crate::links::Links;
 use crate::plan::{self, Plan};
 use crate::webhook::{self, Hooks};
 
@@ -55,6 +61,12 @@ pub struct App {
     pub trial_key: Option<[u8; 32]>,
     /// Whoever knows it may do anything; it lies in the store's directory.
     pub control_token: String,
+    /// Signs links to customers and reads them back.
+    pub links: Arc<Links>,
+    /// What customers call the company; stands on the pages.
+    pub company: Option<String>,
+    /// Who is signed in to the operator's pages.
+    pub desk: crate::pages::Desk,
     pub messages: [Messages; 2],
     pub seen: metrics::Seen,
     pub lanes: lanes::Lanes,
@@ -69,8 +81,16 @@ pub struct App {
 #[derive(Clone, Debug)]
 pub struct Sender {
     pub source: Arc<str>,
-    /// Whether the key may ask for promises, hold and confirm them; any key may send.
-    pub promises: bool,
+    /// What the key is good for besides sending.
+    pub allowed: Allowed,
+}
+
+impl Sender {
+    /// What came from it just now.
+    fn origin<'a>(&'a self, place: &'a str, received_at: Time) -> Origin<'a> {
+        let Allowed { only_customers, .. } = self.allowed;
+        Origin { source: &self.source, place, received_at, only_customers }
+    }
 }
 
 impl App {
@@ -78,6 +98,8 @@ impl App {
         node: Arc<Node>,
         trial_key: Option<&str>,
         control_token: String,
+        links: Arc<Links>,
+        company: Option<String>,
     ) -> Result<Arc<App>, crate::error::Failure> {
         let plan = Arc::new(ArcSwapOption::empty());
         let app = Arc::new(App {
@@ -88,6 +110,9 @@ impl App {
             plan,
             trial_key: trial_key.map(crate::keys::hash_write_key),
             control_token,
+            links,
+            company,
+            desk: crate::pages::Desk::default(),
             messages: Lang::ALL.map(Messages::new),
             seen: metrics::Seen::default(),
             lanes: lanes::Lanes::new(),
@@ -107,8 +132,8 @@ impl App {
             fold.entity(model::EntityId::workspace()).map(|entity| {
                 let sources = entity.workspace().map(|w| w.sources.clone()).unwrap_or_default();
                 let valid = sources.into_iter().filter(|(_, source)| source.revoked_at.is_none());
-                let sender = |name: String, promises| Sender { source: Arc::from(name), promises };
-                valid.map(|(name, source)| (source.key_hash, sender(name, source.promises))).collect()
+                let sender = |name: String, allowed| Sender { source: Arc::from(name), allowed };
+                valid.map(|(name, source)| (source.key_hash, sender(name, source.allowed))).collect()
             })
         })??;
         self.write_keys.store(Arc::new(keys));
@@ -132,13 +157,18 @@ impl App {
         (name = "intake", description = "Segment's HTTP Tracking API"),
         (name = "promises", description = "What can be promised, held and ordered"),
         (name = "orders", description = "Orders in one action, and what is done with orders"),
+        (name = "needs", description = "What customers need, and what answers it"),
+        (name = "connection", description = "What customers set, agree to and delegate"),
+        (name = "messages", description = "What was said to customers, and the way out of advertising"),
         (name = "operation", description = "Health, metrics and this document"),
     ),
     components(schemas(
         answers::BatchTaken, answers::EventRefused, answers::Refusal, answers::SentBatch, answers::SentEvent,
         answers::Taken, orders::OrderRefused, crate::ordering::NewOrder, crate::ordering::Line,
         crate::ordering::Defaults, crate::ordering::CancelOrder, crate::ordering::ChangeOrder,
-        crate::ordering::NewReturn,
+        crate::ordering::NewReturn, crate::connection::NewNeed, crate::connection::NewPreference,
+        crate::connection::NewConsent, crate::connection::NewSnooze, crate::connection::NewMandate,
+        crate::connection::MandateLimit, crate::connection::MandatePrice,
     )),
 )]
 struct Document;
@@ -172,6 +202,17 @@ fn public() -> (Router<Arc<App>>, OpenApiDocument) {
         .routes(routes!(orders::cancel))
         .routes(routes!(orders::change))
         .routes(routes!(orders::give_back))
+        .routes(routes!(needs::state))
+        .routes(routes!(needs::order))
+        .routes(routes!(connection::show))
+        .routes(routes!(connection::prefer))
+        .routes(routes!(connection::consent))
+        .routes(routes!(connection::snooze))
+        .routes(routes!(connection::present))
+        .routes(routes!(connection::mandate))
+        .routes(routes!(connection::action))
+        .routes(routes!(messages::inbox))
+        .routes(routes!(messages::ask_to_unsubscribe, messages::unsubscribe))
         .routes(routes!(document_page));
     // Events come from pages of any origin; the control call and what is read stay with their own.
     let from_pages = CorsLayer::new()
@@ -231,6 +272,7 @@ pub fn openapi() -> String {
 pub fn router(app: Arc<App>) -> Router {
     public()
         .0
+        .merge(crate::pages::routes())
         .route(CONTROL_PATH, post(control::call).layer(DefaultBodyLimit::max(32 << 20)))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .fallback(|headers: HeaderMap, State(app): State<Arc<App>>| async move {
@@ -286,7 +328,9 @@ pub async fn serve(
         stop.await;
         ending.ending.send_replace(true);
     };
-    axum::serve(listener, router(app)).with_graceful_shutdown(stop).await
+    // Sign-ins are counted by where they come from.
+    let service = router(app).into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service).with_graceful_shutdown(stop).await
 }
 
 /// Binds, with an error that says what to do.

@@ -6,13 +6,17 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use model::Time;
+use runtime::{Fold, FoldError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::intake::sender_of;
 use super::{App, answers, control, refusal};
 use crate::error::Kind;
+use crate::i18n::Messages;
 use crate::ordering::{
     self, CancelOrder, ChangeOrder, Defaults, Done, NewOrder, NewReturn, OrderingOp, Refused,
 };
@@ -33,9 +37,17 @@ pub(super) struct OrderRefused {
     binding: Vec<Value>,
 }
 
-/// Whether the sender may order for customers: who holds the token of the store's directory.
-fn may_order(app: &App, headers: &HeaderMap) -> bool {
-    control::has_token(app, headers)
+/// The sender must be one who may order for customers: the token of the store's directory, or a key made for it.
+#[expect(clippy::result_large_err, reason = "the error is the answer")]
+pub(super) fn may_order(app: &App, headers: &HeaderMap) -> Result<(), Response> {
+    if control::has_token(app, headers) {
+        return Ok(());
+    }
+    match sender_of(app, headers, || None) {
+        Some(sender) if sender.allowed.orders => Ok(()),
+        Some(_) => Err(refusal(app, headers, StatusCode::FORBIDDEN, "may_not_order", &[])),
+        None => Err(refusal(app, headers, StatusCode::UNAUTHORIZED, "unknown_write_key", &[])),
+    }
 }
 
 /// Store what a customer orders with
@@ -44,10 +56,10 @@ fn may_order(app: &App, headers: &HeaderMap) -> bool {
 /// payment system alone; it is shown by its last four characters.
 #[utoipa::path(
     post, path = "/v1/customers/{user_id}/order-defaults", tag = "orders", params(("user_id" = String, Path)),
-    request_body = Defaults, security(("control_token" = [])),
+    request_body = Defaults, security(("write_key" = []), ("control_token" = [])),
     responses(
         (status = 200, body = Value), (status = 400, body = OrderRefused),
-        (status = 401, body = answers::Refusal), (status = 404, body = OrderRefused),
+        (status = 401, body = answers::Refusal), (status = 403, body = answers::Refusal), (status = 404, body = OrderRefused),
     ),
 )]
 pub(super) async fn defaults(
@@ -68,9 +80,9 @@ pub(super) async fn defaults(
 /// promise. Until `cancel_until` it can be undone, and only then is it handed out and paid. Sent again with the same
 /// `request_id`, or without one within the seconds of a double click, it is the same order, marked `repeated`.
 #[utoipa::path(
-    post, path = "/v1/orders", tag = "orders", request_body = NewOrder, security(("control_token" = [])),
+    post, path = "/v1/orders", tag = "orders", request_body = NewOrder, security(("write_key" = []), ("control_token" = [])),
     responses(
-        (status = 200, body = Value), (status = 400, body = OrderRefused), (status = 401, body = answers::Refusal),
+        (status = 200, body = Value), (status = 400, body = OrderRefused), (status = 401, body = answers::Refusal), (status = 403, body = answers::Refusal),
         (status = 404, body = OrderRefused), (status = 409, body = OrderRefused),
     ),
 )]
@@ -84,9 +96,9 @@ pub(super) async fn place(State(app): State<Arc<App>>, headers: HeaderMap, body:
 /// An order with its promise, its payment and its returns
 #[utoipa::path(
     get, path = "/v1/orders/{order_id}", tag = "orders", params(("order_id" = String, Path)),
-    security(("control_token" = [])),
+    security(("write_key" = []), ("control_token" = [])),
     responses(
-        (status = 200, body = Value), (status = 401, body = answers::Refusal),
+        (status = 200, body = Value), (status = 401, body = answers::Refusal), (status = 403, body = answers::Refusal),
         (status = 404, body = OrderRefused),
     ),
 )]
@@ -95,8 +107,8 @@ pub(super) async fn show(
     Path(order_id): Path<String>,
     headers: HeaderMap,
 ) -> Response {
-    if !may_order(&app, &headers) {
-        return unauthorized(&app, &headers);
+    if let Err(refused) = may_order(&app, &headers) {
+        return refused;
     }
     answer(app, headers, OrderingOp::Show { order_id }).await
 }
@@ -107,9 +119,9 @@ pub(super) async fn show(
 /// done.
 #[utoipa::path(
     post, path = "/v1/orders/{order_id}/undo", tag = "orders", params(("order_id" = String, Path)),
-    security(("control_token" = [])),
+    security(("write_key" = []), ("control_token" = [])),
     responses(
-        (status = 200, body = Value), (status = 401, body = answers::Refusal),
+        (status = 200, body = Value), (status = 401, body = answers::Refusal), (status = 403, body = answers::Refusal),
         (status = 404, body = OrderRefused), (status = 409, body = OrderRefused),
     ),
 )]
@@ -118,8 +130,8 @@ pub(super) async fn undo(
     Path(order_id): Path<String>,
     headers: HeaderMap,
 ) -> Response {
-    if !may_order(&app, &headers) {
-        return unauthorized(&app, &headers);
+    if let Err(refused) = may_order(&app, &headers) {
+        return refused;
     }
     answer(app, headers, OrderingOp::Undo { order_id }).await
 }
@@ -127,9 +139,9 @@ pub(super) async fn undo(
 /// Cancel an order that has not left
 #[utoipa::path(
     post, path = "/v1/orders/{order_id}/cancel", tag = "orders", params(("order_id" = String, Path)),
-    request_body = CancelOrder, security(("control_token" = [])),
+    request_body = CancelOrder, security(("write_key" = []), ("control_token" = [])),
     responses(
-        (status = 200, body = Value), (status = 400, body = OrderRefused), (status = 401, body = answers::Refusal),
+        (status = 200, body = Value), (status = 400, body = OrderRefused), (status = 401, body = answers::Refusal), (status = 403, body = answers::Refusal),
         (status = 404, body = OrderRefused), (status = 409, body = OrderRefused),
     ),
 )]
@@ -151,9 +163,9 @@ pub(super) async fn cancel(
 /// it. Sent again with `confirm_quote`, the change takes the order's place at once and whole; unconfirmed it lapses.
 #[utoipa::path(
     post, path = "/v1/orders/{order_id}/change", tag = "orders", params(("order_id" = String, Path)),
-    request_body = ChangeOrder, security(("control_token" = [])),
+    request_body = ChangeOrder, security(("write_key" = []), ("control_token" = [])),
     responses(
-        (status = 200, body = Value), (status = 400, body = OrderRefused), (status = 401, body = answers::Refusal),
+        (status = 200, body = Value), (status = 400, body = OrderRefused), (status = 401, body = answers::Refusal), (status = 403, body = answers::Refusal),
         (status = 404, body = OrderRefused), (status = 409, body = OrderRefused),
     ),
 )]
@@ -175,9 +187,9 @@ pub(super) async fn change(
 /// person decides.
 #[utoipa::path(
     post, path = "/v1/orders/{order_id}/return", tag = "orders", params(("order_id" = String, Path)),
-    request_body = NewReturn, security(("control_token" = [])),
+    request_body = NewReturn, security(("write_key" = []), ("control_token" = [])),
     responses(
-        (status = 200, body = Value), (status = 400, body = OrderRefused), (status = 401, body = answers::Refusal),
+        (status = 200, body = Value), (status = 400, body = OrderRefused), (status = 401, body = answers::Refusal), (status = 403, body = answers::Refusal),
         (status = 404, body = OrderRefused), (status = 409, body = OrderRefused),
     ),
 )]
@@ -193,16 +205,10 @@ pub(super) async fn give_back(
     }
 }
 
-fn unauthorized(app: &App, headers: &HeaderMap) -> Response {
-    refusal(app, headers, StatusCode::UNAUTHORIZED, "may_not_order", &[])
-}
-
 /// Reads a body, after who sent it; no body is an empty object.
 #[expect(clippy::result_large_err, reason = "the error is the answer")]
-fn read<T: DeserializeOwned>(app: &App, headers: &HeaderMap, body: &Bytes) -> Result<T, Response> {
-    if !may_order(app, headers) {
-        return Err(unauthorized(app, headers));
-    }
+pub(super) fn read<T: DeserializeOwned>(app: &App, headers: &HeaderMap, body: &Bytes) -> Result<T, Response> {
+    may_order(app, headers)?;
     let body: &[u8] = if body.trim_ascii().is_empty() { b"{}" } else { body };
     serde_json::from_slice(body).map_err(|error| {
         let refused = Refused {
@@ -215,7 +221,28 @@ fn read<T: DeserializeOwned>(app: &App, headers: &HeaderMap, body: &Bytes) -> Re
     })
 }
 
+/// What is worked on by the fold and answered with what came of it, or with why nothing did.
+pub(super) trait Work: Clone + Send + 'static {
+    fn act(&self, fold: &mut Fold, now: Time, fresh: &str) -> Result<Done, FoldError>;
+}
+
+impl Work for OrderingOp {
+    fn act(&self, fold: &mut Fold, now: Time, fresh: &str) -> Result<Done, FoldError> {
+        ordering::act(fold, now, self, fresh)
+    }
+}
+
 async fn answer(app: Arc<App>, headers: HeaderMap, op: OrderingOp) -> Response {
+    answer_with(app, headers, op, |value, _| value).await
+}
+
+/// Answers with what came of it, told in the reader's language.
+pub(super) async fn answer_with(
+    app: Arc<App>,
+    headers: HeaderMap,
+    op: impl Work,
+    tell: fn(Value, &Messages) -> Value,
+) -> Response {
     let first = act(&app, op.clone()).await;
     let unknown =
         |done: &Option<Done>| matches!(done, Some(Err(refused)) if refused.failure.kind == Kind::NotFound);
@@ -228,17 +255,17 @@ async fn answer(app: Arc<App>, headers: HeaderMap, op: OrderingOp) -> Response {
         first
     };
     match done {
-        Some(Ok(value)) => axum::Json(value).into_response(),
+        Some(Ok(value)) => axum::Json(tell(value, app.messages(&headers))).into_response(),
         Some(Err(refused)) => refused_answer(&app, &headers, &refused),
         None => refusal(&app, &headers, StatusCode::SERVICE_UNAVAILABLE, "closing", &[]),
     }
 }
 
 /// Works on the fold; none where the store is closing.
-async fn act(app: &App, op: OrderingOp) -> Option<Done> {
+async fn act(app: &App, op: impl Work) -> Option<Done> {
     let (told, done) = tokio::sync::oneshot::channel();
     let fresh = ordering::fresh_id();
-    let work = move |fold: &mut runtime::Fold, now| ordering::act(fold, now, &op, &fresh);
+    let work = move |fold: &mut Fold, now| op.act(fold, now, &fresh);
     app.node.act(work, move |done| drop(told.send(done))).ok()?;
     done.await.ok()
 }

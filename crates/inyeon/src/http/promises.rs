@@ -271,7 +271,7 @@ fn enter(app: &App, headers: &HeaderMap, body: Result<Bytes, BytesRejection>) ->
         return Ok(Asker { source: Arc::from("promise"), internal: true, body });
     }
     match sender_of(app, headers, || None) {
-        Some(sender) if sender.promises => Ok(Asker { source: sender.source, internal: false, body }),
+        Some(sender) if sender.allowed.promises => Ok(Asker { source: sender.source, internal: false, body }),
         Some(_) => Err(refusal(app, headers, StatusCode::FORBIDDEN, "may_not_promise", &[])),
         None => Err(refusal(app, headers, StatusCode::UNAUTHORIZED, "unknown_write_key", &[])),
     }
@@ -300,7 +300,7 @@ fn read<T: DeserializeOwned>(body: &str) -> Result<T, BadField> {
 /// Lets whoever is not known yet become known by an event of the asking source.
 async fn identify(app: &App, headers: &HeaderMap, source: &str, event: &str) -> Result<(), Response> {
     let received_at = app.node.clock.now();
-    let origin = Origin { source, place: "/v1/identify", received_at };
+    let origin = Origin { source, place: "/v1/identify", received_at, only_customers: false };
     let sealed = {
         let kind = Some(model::EventKind::Identify);
         let parsed = segment::parse(event, kind, Outer::default(), received_at, fresh_id);

@@ -191,10 +191,10 @@ impl OrdersArgs {
                     Served::Orders => Serves::Orders,
                     Served::Payments => Serves::Payments,
                 };
-                let settings = OutletSettings { url, secret, directory, serves };
+                let settings = OutletSettings { url, secret, directory, mail: None, serves };
                 (OrderingOp::Connect { name, settings }, connected)
             }
-            OrdersWhat::List => (OrderingOp::List, outlets),
+            OrdersWhat::List => (OrderingOp::List { messages: false }, outlets),
             OrdersWhat::Disconnect { name } => (OrderingOp::Disconnect { name }, disconnected),
         })
     }
@@ -245,7 +245,7 @@ fn facts(messages: &Messages, shown: &[(&str, String)]) -> String {
     text
 }
 
-fn order(shown: &Value, messages: &Messages) -> String {
+pub(crate) fn order(shown: &Value, messages: &Messages) -> String {
     let payment = &shown["payment"];
     let paid = match payment["state"].as_str() {
         Some(state) => format!("{state} ({} {})", plain(&payment["currency"]), plain(&payment["owed"])),

@@ -2,7 +2,7 @@
 //! that are told of them.
 
 pub mod cmd;
-mod outlets;
+pub mod outlets;
 mod shown;
 
 use engine::promising::WantedLine;
@@ -60,7 +60,11 @@ pub enum OrderingOp {
         name: String,
         settings: OutletSettings,
     },
-    List,
+    List {
+        /// Those that carry messages to customers, in place of those that are told of orders.
+        #[serde(default)]
+        messages: bool,
+    },
     Disconnect {
         name: String,
     },
@@ -157,11 +161,11 @@ pub struct Refused {
 pub type Done = Result<Value, Refused>;
 
 impl Refused {
-    fn new(kind: Kind, code: &str) -> Self {
+    pub(crate) fn new(kind: Kind, code: &str) -> Self {
         Refused { failure: Failure::new(kind, code), instead: Vec::new(), binding: Vec::new() }
     }
 
-    fn with(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
         self.failure = self.failure.with(name, value);
         self
     }
@@ -188,7 +192,7 @@ pub fn run(node: &Node, op: OrderingOp) -> Result<Value, Failure> {
             decide_return(node, return_id, order_id, accept, reason)
         }
         OrderingOp::Connect { name, settings } => outlets::connect(node, name, settings),
-        OrderingOp::List => outlets::list(node),
+        OrderingOp::List { messages } => outlets::list(node, messages),
         OrderingOp::Disconnect { name } => outlets::disconnect(node, &name),
         op => {
             let fresh = fresh_id();
@@ -245,11 +249,14 @@ pub fn act(fold: &mut Fold, now: Time, op: &OrderingOp, fresh: &str) -> Result<D
 }
 
 /// Texts that would be copied into facts are kept short.
-fn short(text: &Option<String>) -> Option<String> {
+pub(crate) fn short(text: &Option<String>) -> Option<String> {
     text.as_ref().map(|text| text.chars().take(256).collect::<String>()).filter(|text| !text.is_empty())
 }
 
-fn customer(fold: &mut Fold, user_id: &str) -> Result<Result<model::EntityId, Refused>, FoldError> {
+pub(crate) fn customer(
+    fold: &mut Fold,
+    user_id: &str,
+) -> Result<Result<model::EntityId, Refused>, FoldError> {
     let found = fold.lookup(&Identifier::User(user_id))?;
     Ok(found.ok_or_else(|| Refused::new(Kind::NotFound, "unknown-customer").with("user", user_id)))
 }
@@ -310,7 +317,13 @@ fn place(fold: &mut Fold, now: Time, new: &NewOrder, fresh: &str) -> Result<Done
     };
     let request = short(&new.request_id);
     let ask = OrderAsk { customer, fresh_id: format!("o-{fresh}"), request, lines };
-    Ok(match fold.place_order(&ask, now)? {
+    let done = fold.place_order(&ask, now)?;
+    ordered(fold, now, &new.user_id, done)
+}
+
+/// An order that was placed in one action as it is shown, or why there is none.
+pub(crate) fn ordered(fold: &mut Fold, now: Time, user: &str, done: Ordered) -> Result<Done, FoldError> {
+    Ok(match done {
         Ordered::Known { order_id, repeated } => {
             let mut order = match show(fold, now, &order_id)? {
                 Ok(order) => order,
@@ -322,9 +335,9 @@ fn place(fold: &mut Fold, now: Time, new: &NewOrder, fresh: &str) -> Result<Done
             order["repeated"] = json!(repeated);
             Ok(order)
         }
-        Ordered::Missing(what) => Err(Refused::new(Kind::Conflict, "order-missing-default")
-            .with("what", what)
-            .with("user", &new.user_id)),
+        Ordered::Missing(what) => {
+            Err(Refused::new(Kind::Conflict, "order-missing-default").with("what", what).with("user", user))
+        }
         Ordered::NoPrice => Err(Refused::new(Kind::Conflict, "order-no-price")),
         Ordered::Infeasible(answer) => Err(Refused::infeasible(&answer)),
         Ordered::NumberTaken => Err(Refused::new(Kind::Conflict, "order-number-taken")),

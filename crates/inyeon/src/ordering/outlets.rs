@@ -1,10 +1,10 @@
-//! The systems that are told of orders and payments.
+//! The systems that are told of orders and payments, or carry messages to customers.
 
 use std::path::PathBuf;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use channels::{Outlet, Secret, Serves, Way};
+use channels::{Address, Carrier, Outlet, Secret, Security, Sender, Serves, Smtp, Way};
 use model::{Command, EntityId};
 use runtime::Node;
 use serde::{Deserialize, Serialize};
@@ -21,7 +21,59 @@ pub struct OutletSettings {
     /// Made where none is given.
     pub secret: Option<String>,
     pub directory: Option<PathBuf>,
+    /// E-mail, by a mail server or into the directory.
+    #[serde(default)]
+    pub mail: Option<MailSettings>,
     pub serves: Serves,
+}
+
+/// In whose name e-mail is written, and who carries it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MailSettings {
+    pub from: String,
+    pub sender_name: String,
+    pub contact: String,
+    pub smtp: Option<SmtpSettings>,
+}
+
+/// A mail server.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SmtpSettings {
+    /// `HOST:PORT`.
+    pub server: String,
+    pub security: Security,
+    pub user: Option<String>,
+    pub password: Option<String>,
+    /// Certificates (PEM).
+    pub ca: Option<String>,
+}
+
+impl std::fmt::Debug for SmtpSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SmtpSettings").field("server", &self.server).finish_non_exhaustive()
+    }
+}
+
+impl MailSettings {
+    fn outlet(self, directory: Option<PathBuf>) -> Result<Outlet, Failure> {
+        let from: Address = self
+            .from
+            .parse()
+            .map_err(|_| Failure::new(Kind::Usage, "mail-address").with("address", &self.from))?;
+        let sender = Sender { from, name: self.sender_name, contact: self.contact };
+        let carrier = match (self.smtp, directory) {
+            (Some(SmtpSettings { server, security, user, password, ca }), None) => {
+                let mut smtp = Smtp::new(&server, security).map_err(refused)?;
+                (smtp.user, smtp.password, smtp.ca) = (user, password, ca);
+                Carrier::Smtp(Box::new(smtp))
+            }
+            (None, Some(directory)) => Carrier::Directory(directory),
+            _ => return Err(refused(channels::OutletError::Where)),
+        };
+        Outlet::mail(sender, carrier).map_err(refused)
+    }
 }
 
 fn refused(reason: impl ToString) -> Failure {
@@ -41,11 +93,12 @@ pub(super) fn connect(node: &Node, name: String, settings: OutletSettings) -> Re
     let before = others.get(&name).and_then(|outlet| Outlet::parse(&outlet.settings).ok());
     let before = before.and_then(|outlet| match outlet.way {
         Way::Webhook(webhook) => Some(webhook.secret().clone()),
-        Way::Directory(_) => None,
+        Way::Directory(_) | Way::Mail(_) => None,
     });
     let mut fresh = None;
-    let outlet = match (settings.url, settings.directory) {
-        (Some(url), None) => {
+    let outlet = match (settings.url, settings.directory, settings.mail) {
+        (None, directory, Some(mail)) => mail.outlet(directory)?,
+        (Some(url), None, None) => {
             let secret = match (settings.secret.filter(|text| !text.is_empty()), before) {
                 (Some(text), _) => Secret::parse(&text).map_err(refused)?,
                 // A new address alone does not change who signs.
@@ -58,11 +111,12 @@ pub(super) fn connect(node: &Node, name: String, settings: OutletSettings) -> Re
             };
             Outlet::webhook(settings.serves, &url, secret).map_err(refused)?
         }
-        (None, Some(directory)) => Outlet::directory(settings.serves, directory).map_err(refused)?,
+        (None, Some(directory), None) => Outlet::directory(settings.serves, directory).map_err(refused)?,
         _ => return Err(refused(channels::OutletError::Where)),
     };
     for (other, known) in others.iter().filter(|(other, _)| **other != name) {
-        let overlaps = Outlet::parse(&known.settings).is_ok_and(|known| known.serves.overlaps(outlet.serves));
+        let overlaps =
+            Outlet::parse(&known.settings).is_ok_and(|known| outlet.overlaps(&name, &known, other));
         if overlaps {
             return Err(Failure::new(Kind::Conflict, "outlet-overlap")
                 .with("name", &name)
@@ -82,14 +136,35 @@ fn new_secret() -> Result<Secret, Failure> {
 }
 
 fn shown(name: &str, outlet: &Outlet) -> Value {
-    let (url, directory) = match &outlet.way {
-        Way::Webhook(webhook) => (Some(webhook.url()), None),
-        Way::Directory(directory) => (None, Some(directory.path())),
+    let (url, directory, mail) = match &outlet.way {
+        Way::Webhook(webhook) => (Some(webhook.url()), None, None),
+        Way::Directory(directory) => (None, Some(directory.path()), None),
+        Way::Mail(mail) => match &mail.carrier {
+            Carrier::Smtp(_) => (None, None, Some(mail)),
+            Carrier::Directory(directory) => (None, Some(directory.as_path()), Some(mail)),
+        },
     };
-    json!({ "name": name, "serves": outlet.serves.name(), "url": url, "directory": directory })
+    let mut shown = json!({
+        "name": name, "serves": outlet.serves.name(), "url": url, "directory": directory,
+    });
+    if let Some(channel) = outlet.channel(name) {
+        shown["channel"] = json!(channel);
+    }
+    if let Some(mail) = mail {
+        shown["from"] = json!(mail.sender.from.to_string());
+        shown["sender_name"] = json!(mail.sender.name);
+        shown["contact"] = json!(mail.sender.contact);
+        if let Carrier::Smtp(smtp) = &mail.carrier {
+            shown["smtp"] = json!(smtp.server());
+            shown["security"] = json!(smtp.security);
+            shown["user"] = json!(smtp.user);
+        }
+    }
+    shown
 }
 
-pub(super) fn list(node: &Node) -> Result<Value, Failure> {
+/// Those that carry messages, or the others. One that cannot be read is in both.
+pub(super) fn list(node: &Node, messages: bool) -> Result<Value, Failure> {
     let status = node.outlets();
     let row = |(name, known): (String, engine::Outlet)| {
         let mut row = match Outlet::parse(&known.settings) {
@@ -102,10 +177,15 @@ pub(super) fn list(node: &Node) -> Result<Value, Failure> {
         row["waiting"] = json!(status.waiting);
         row["taken"] = json!(status.taken);
         row["failed_attempts"] = json!(status.failed_attempts);
+        row["refused"] = json!(status.refused);
+        row["doubtful"] = json!(status.doubtful);
         row["last_error"] = json!(status.last_error);
         row
     };
-    Ok(known(node)?.into_iter().map(row).collect())
+    let wanted = |(_, known): &(String, engine::Outlet)| {
+        Outlet::parse(&known.settings).map_or(true, |outlet| (outlet.serves == Serves::Messages) == messages)
+    };
+    Ok(known(node)?.into_iter().filter(wanted).map(row).collect())
 }
 
 pub(super) fn disconnect(node: &Node, name: &str) -> Result<Value, Failure> {

@@ -243,17 +243,22 @@ fn render(answer: &Answered, messages: &Messages) -> String {
     fact("total", answer.total.as_ref().map(money));
     fact("margin", answer.margin.as_ref().map(money));
     if !answer.lines.is_empty() {
+        // What is held is all that was asked for; an offer may be of less.
+        let offered = answer.lines.iter().any(|line| line.wanted.is_some());
         let rows: Vec<Vec<String>> = answer
             .lines
             .iter()
             .map(|line| {
                 let wanted = line.wanted.map_or_else(|| "-".to_owned(), |wanted| wanted.to_string());
                 let price = line.price.as_ref().map_or_else(|| "-".to_owned(), money);
-                vec![line.item_id.clone(), wanted, line.quantity.to_string(), price]
+                let wanted = offered.then_some(wanted);
+                let cells = [line.quantity.to_string(), price];
+                [line.item_id.clone()].into_iter().chain(wanted).chain(cells).collect()
             })
             .collect();
-        let head = heads(messages, &["item", "wanted", "promised", "price"]);
-        let _ = write!(out, "\n{}", table(&head, &rows));
+        let head: &[&str] =
+            if offered { &["item", "wanted", "promised", "price"] } else { &["item", "promised", "price"] };
+        let _ = write!(out, "\n{}", table(&heads(messages, head), &rows));
     }
     if !answer.parcels.is_empty() {
         let rows: Vec<Vec<String>> = answer

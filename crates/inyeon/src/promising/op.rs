@@ -137,7 +137,7 @@ fn quote(node: &Node, wanted: Wanted) -> Result<Told, Failure> {
 /// Lets whoever is not known yet become known by an event.
 fn identify(node: &Node, who: &Who) -> Result<(), Failure> {
     let received_at = node.clock.now();
-    let origin = Origin { source: SOURCE, place: "/v1/identify", received_at };
+    let origin = Origin { source: SOURCE, place: "/v1/identify", received_at, only_customers: false };
     let event = who.identify();
     let parsed = segment::parse(&event, Some(EventKind::Identify), Outer::default(), received_at, fresh_id);
     let mut records = Vec::new();

@@ -7,11 +7,12 @@ use engine::promising::{Inquiry, Rules, WantedLine};
 use model::{Quantity, Time};
 use world::depot::{Campaign, STANDARD, TIME_ZONE};
 
-use super::counter::{Counter, other};
+use super::counter::Counter;
 use super::counter::{DAY, HOUR};
 use super::figures::Forecast;
 use super::rules::SERVICE_TARGET;
 use crate::error::Failure;
+use crate::in_memory::other;
 
 /// An order of noon is usually there at the end of so many days after it, by the lanes that customers are offered.
 const USUAL_DAYS: u32 = 1;

@@ -4,33 +4,29 @@
 //! the same intake records as anybody's events; requests are quoted and confirmed as the HTTP edge does.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use engine::promising::{Inquiry, WantedLine};
-use model::codec::Stored;
 use model::quote::Remedy;
 use model::{
-    Dedupe, EntityId, Event, EventKind, Fact, Identifier, IntakeHeader, IntakeRecord, Money, PartitionId,
-    Quantity, Quote, QuoteFact, QuoteStage, RecordKind, Signal, SupplyName, Take, Time, TimelineId,
+    EntityId, Event, EventKind, Fact, Identifier, Money, Quantity, Quote, QuoteFact, QuoteStage, Signal,
+    SupplyName, Take, Time,
 };
+use runtime::Fold;
 use runtime::promising::{QuoteRequest, Quoted};
-use runtime::{Base, Fold, Logs};
 use serde_json::{Value, json};
-use store::{Disk, Keys};
 use views::Change;
 use world::depot::{BookedParcel, Booking, Depot, DepotConfig, KnownLane, Request, STANDARD, Said, Truth};
 
 use super::campaign::Asks;
 use super::ledger::Ledger;
 use super::rules::{JOURNEYS, reference_of};
-use crate::dialect::{Parsed, parse_line};
 use crate::error::Failure;
+use crate::in_memory::{InMemory, bare, failed, other};
 
 pub(super) const HOUR: i64 = 3_600_000_000;
 pub(super) const DAY: i64 = 24 * HOUR;
 /// Of the quotes that are confirmed, every so many-th is looked at again by the second opinion (K25).
 const LOOK_AGAIN: u64 = 5;
-const EVENT_BYTES: usize = 1 << 20;
 
 /// What was promised for one order, and what became of it.
 #[derive(Clone, Debug)]
@@ -92,8 +88,7 @@ pub(super) enum Hands {
 }
 
 pub(super) struct Counter {
-    fold: Fold,
-    keys: Arc<Keys>,
+    engine: InMemory,
     depot: Depot,
     lanes: Vec<KnownLane>,
     ledger: Ledger,
@@ -108,30 +103,18 @@ pub(super) struct Counter {
     asks: Asks,
     start: Time,
     ahead: Option<(Time, Vec<Said>)>,
-    // The keys' files live as long as they are used.
-    _dir: tempfile::TempDir,
-}
-
-pub(super) fn other<E: std::error::Error + 'static>(error: E) -> Failure {
-    Failure::other(&error)
 }
 
 impl Counter {
     pub(super) fn new(config: DepotConfig, hands: Hands) -> Result<Self, Failure> {
-        let dir = tempfile::tempdir().map_err(other)?;
-        let keys = Keys::open(&Disk::Real, &dir.path().join("keys"), &[7; 32], "trial").map_err(other)?;
-        let keys = Arc::new(keys);
-        let logs = Logs::Memory { intake: Vec::new(), journal: Vec::new() };
-        let mut fold =
-            Fold::new(PartitionId(0), keys.clone(), Base::Empty, 0, logs, 1_000_000).map_err(other)?;
+        let mut engine = InMemory::new("depot")?;
         let start = config.start;
         let depot = Depot::new(config);
         let lanes = depot.lanes(JOURNEYS);
         let reference = reference_of(&lanes)?;
-        fold.publish_reference(&reference);
+        engine.fold.publish_reference(&reference);
         let mut counter = Counter {
-            fold,
-            keys,
+            engine,
             depot,
             lanes,
             ledger: Ledger::default(),
@@ -145,7 +128,6 @@ impl Counter {
             asks: Asks::new(),
             start,
             ahead: None,
-            _dir: dir,
         };
         counter.open()?;
         Ok(counter)
@@ -161,7 +143,7 @@ impl Counter {
                 ..bare(EventKind::Identify, "", &format!("identify-{customer}"), self.now)
             };
             self.receive(&event)?;
-            let id = self.fold.lookup(&Identifier::User(&customer)).map_err(other)?;
+            let id = self.engine.fold.lookup(&Identifier::User(&customer)).map_err(other)?;
             let id = id.ok_or_else(|| failed(format!("customer {customer} has no profile")))?;
             self.customers.insert(customer, id);
         }
@@ -212,7 +194,7 @@ impl Counter {
     }
 
     pub(super) fn fold(&mut self) -> &mut Fold {
-        &mut self.fold
+        &mut self.engine.fold
     }
 
     pub(super) fn asks(&self) -> &Asks {
@@ -226,7 +208,7 @@ impl Counter {
         while self.watched.plus_micros(HOUR) <= until {
             self.watched = self.watched.plus_micros(HOUR);
             self.now = self.watched;
-            self.fold.tick(self.now).map_err(other)?;
+            self.engine.fold.tick(self.now).map_err(other)?;
             self.follow()?;
         }
         Ok(())
@@ -235,12 +217,7 @@ impl Counter {
     // ---- what is said -------------------------------------------------------------------------------------------
 
     fn told(&mut self, json: &Value) -> Result<(), Failure> {
-        let raw = json.to_string();
-        let (_, parsed) = parse_line(&raw, EVENT_BYTES, self.now, String::new);
-        let event = match parsed {
-            Parsed::Event { event, .. } => event,
-            Parsed::Refused(refused) => return Err(failed(refused.detail)),
-        };
+        let event = self.engine.read(json, self.now)?;
         let supply = model::supply_signal::parse(&event.name, event.properties.as_deref(), event.timestamp);
         if let Some(supply) = supply {
             self.ledger.told(&supply.map_err(other)?, self.now);
@@ -260,31 +237,14 @@ impl Counter {
         Ok(())
     }
 
-    /// Puts an event through the intake: sealed for whom it is about, and counted.
     fn receive(&mut self, event: &Event<'_>) -> Result<(), Failure> {
-        let keys = &self.keys;
-        let key = match event.subject() {
-            Some(identifier) => keys.key_for(keys.hash_identifier(&identifier)),
-            None => keys.key_for(keys.hash_day(self.now.day())),
-        };
-        let header = IntakeHeader {
-            kind: RecordKind::Event,
-            source: "depot".into(),
-            timeline: TimelineId::LIVE,
-            received_at: self.now,
-            at: self.now,
-            dedupe: Dedupe::Client(keys.hash_message("depot", &event.message_id)),
-        };
-        let body = keys.seal(key, &event.encode()).map_err(other)?;
-        let seq = self.fold.receive(IntakeRecord { header, body }.encode());
-        let seq = seq.ok_or_else(|| failed("the logs are not in memory".to_owned()))?;
-        self.fold.apply(seq).map_err(other)
+        self.engine.receive(event, self.now)
     }
 
     // ---- promising ----------------------------------------------------------------------------------------------
 
     fn asked(&mut self, request: &Request) -> Result<(), Failure> {
-        self.fold.tick(self.now).map_err(other)?;
+        self.engine.fold.tick(self.now).map_err(other)?;
         for (item, units) in request.lines.iter().filter(|_| request.claim.is_none()) {
             let asked = self.asks.entry((item.clone(), request.to.to_owned())).or_default();
             *asked = (asked.0 + 1, asked.1 + units);
@@ -309,7 +269,7 @@ impl Counter {
             target: None,
         };
         let asked = QuoteRequest { customer, quote_id: quote_id.clone(), inquiry, hold_minutes: None };
-        let quoted = self.fold.quote(&asked, self.now).map_err(other)?;
+        let quoted = self.engine.fold.quote(&asked, self.now).map_err(other)?;
         let held = match quoted {
             Quoted::Known { record, .. } if record.stage == QuoteStage::Held => Some(record.quote),
             Quoted::Known { .. } | Quoted::Infeasible(_) | Quoted::IdTaken => None,
@@ -320,7 +280,7 @@ impl Counter {
             }
             held => {
                 if held.is_some() {
-                    self.fold.release(&quote_id, self.now).map_err(other)?;
+                    self.engine.fold.release(&quote_id, self.now).map_err(other)?;
                 }
                 match request.claim {
                     Some(claim) => self.promise_anyway(request, customer, claim),
@@ -335,7 +295,7 @@ impl Counter {
 
     fn confirm(&mut self, request: &Request, customer: EntityId, quote: &Quote) -> Result<(), Failure> {
         let order_id = Depot::order_id(request.number);
-        let confirmed = self.fold.confirm(&quote.quote_id, &order_id, self.now).map_err(other)?;
+        let confirmed = self.engine.fold.confirm(&quote.quote_id, &order_id, self.now).map_err(other)?;
         if confirmed.is_err() {
             self.outcome.refused += 1;
             return Ok(());
@@ -401,7 +361,7 @@ impl Counter {
     fn follow(&mut self) -> Result<(), Failure> {
         loop {
             let mut at_risk = Vec::new();
-            for (_, change) in self.fold.take_batch().map_err(other)?.changes {
+            for (_, change) in self.engine.fold.take_batch().map_err(other)?.changes {
                 let Change::Fact { fact, .. } = change else { continue };
                 self.note(&fact, &mut at_risk);
             }
@@ -421,11 +381,11 @@ impl Counter {
         if self.depot.is_picked(order) {
             return Ok(());
         }
-        let found = self.fold.remedies(promise_id, self.now).map_err(other)?;
+        let found = self.engine.fold.remedies(promise_id, self.now).map_err(other)?;
         let worth = |value: Option<Money>| value.is_some_and(|value| value.minor > 0);
         let Some(best) = found.first().filter(|best| worth(best.value)) else { return Ok(()) };
         let (kind, rebooks) = (best.remedy.kind, best.offer.is_some());
-        let remedied = self.fold.remedy(promise_id, kind, self.now).map_err(other)?;
+        let remedied = self.engine.fold.remedy(promise_id, kind, self.now).map_err(other)?;
         if remedied.is_err() {
             self.outcome.not_remedied += 1;
             return Ok(());
@@ -440,7 +400,7 @@ impl Counter {
         let Some(customer) = self.outcome.promises.get(&order).map(|followed| followed.customer) else {
             return Ok(());
         };
-        let customer = self.fold.entity(customer).map_err(other)?.customer();
+        let customer = self.engine.fold.entity(customer).map_err(other)?.customer();
         let plan = customer.and_then(|customer| customer.plan_of(promise_id)).map(|plan| plan.quote.clone());
         let Some(quote) = plan else { return Ok(()) };
         let order_id = Depot::order_id(order);
@@ -502,25 +462,4 @@ fn booking_of(quote: &Quote) -> Booking {
         }
     });
     Booking { parcels: parcels.collect() }
-}
-
-pub(super) fn failed(detail: String) -> Failure {
-    Failure::new(crate::error::Kind::Failed, "other").with("detail", detail)
-}
-
-fn bare(kind: EventKind, name: &str, message: &str, at: Time) -> Event<'static> {
-    Event {
-        kind,
-        name: name.to_owned().into(),
-        user_id: None,
-        anonymous_id: None,
-        previous_id: None,
-        group_id: None,
-        message_id: message.to_owned().into(),
-        timestamp: at,
-        properties: None,
-        traits: None,
-        context: None,
-        rest: None,
-    }
 }

@@ -15,11 +15,13 @@ use model::Time;
 use serde_json::{Value, json};
 use world::depot::{Campaign, DepotConfig, Planted};
 
-use self::counter::{Counter, DAY, Hands, Outcome, failed};
-use self::figures::{Estimate, Figures, Forecast, disagreements, of_campaign, over_seeds, saved, watched};
+use self::counter::{Counter, DAY, Hands, Outcome};
+use self::figures::{Forecast, disagreements, of_campaign, saved, watched};
 use crate::cli::{Global, print};
 use crate::error::Failure;
+use crate::estimate::{Estimate, Figures, by_seed, over_seeds};
 use crate::i18n::Messages;
+use crate::in_memory::failed;
 
 #[derive(clap::Args)]
 pub struct TrialArgs {
@@ -100,22 +102,7 @@ pub fn calm(seed: u64, days: u32) -> Result<(usize, usize), Failure> {
 
 /// Runs every arm with seeds 1 to `seeds`.
 pub fn operations(seeds: u32, days: u32) -> Result<Trial, Failure> {
-    let threads = std::thread::available_parallelism().map_or(1, |n| n.get() as u32).min(seeds.max(1));
-    // Each seed is a world of its own, so which thread lives through it changes nothing.
-    let mut by_seed: Vec<(u32, Figures)> = std::thread::scope(|scope| {
-        let share = |first: u32| (first..=seeds).step_by(threads as usize);
-        let live =
-            |first| move || share(first).map(|seed| Ok((seed, one_seed(seed.into(), days)?))).collect();
-        let all: Vec<_> = (1..=threads).map(|first| scope.spawn(live(first))).collect();
-        let joined = all.into_iter().map(|thread| match thread.join() {
-            Ok(figures) => figures,
-            Err(panic) => std::panic::resume_unwind(panic),
-        });
-        joined.collect::<Result<Vec<Vec<_>>, Failure>>()
-    })?
-    .concat();
-    by_seed.sort_by_key(|(seed, _)| *seed);
-    let seeds: Vec<Figures> = by_seed.into_iter().map(|(_, figures)| figures).collect();
+    let seeds = by_seed(seeds, |seed| one_seed(seed, days))?;
     let estimates = over_seeds(&seeds);
     Ok(Trial { days, seeds, estimates })
 }

@@ -6,8 +6,8 @@ use learn::Quantiles;
 use model::{Currency, Money};
 use world::depot::{Depot, KnownLane, TIME_ZONE};
 
-use super::counter::{failed, other};
 use crate::error::Failure;
+use crate::in_memory::{failed, other};
 
 /// The probability with which promises are to be kept.
 pub(super) const SERVICE_TARGET: f64 = 0.95;
@@ -44,7 +44,8 @@ pub(super) fn reference_of(lanes: &[KnownLane]) -> Result<Reference, Failure> {
             whole_days: true,
         });
     }
-    let reference = Reference { version: 1, at_risk_threshold: AT_RISK, promising: rules };
+    let reference =
+        Reference { version: 1, at_risk_threshold: AT_RISK, promising: rules, ..Reference::default() };
     reference.check().map_err(other)?;
     Ok(reference)
 }

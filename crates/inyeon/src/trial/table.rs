@@ -5,8 +5,8 @@ use std::fmt::Write;
 use model::RemedyKind;
 use world::depot::{Cause, Planted};
 
-use super::figures::Estimate;
 use super::{AHEAD_MINUTES, SIZES, Trial, rules};
+use crate::estimate::Estimate;
 use crate::i18n::Messages;
 use crate::render::{heads, table};
 

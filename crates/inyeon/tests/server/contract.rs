@@ -440,6 +440,43 @@ fn who_may_write_is_known_by_the_key() {
     served.stop().in_order();
 }
 
+#[test]
+fn a_key_for_customers_sends_what_customers_do() {
+    let home = Home::new();
+    let served = home.serve();
+    let made = home.json(&["keys", "create", "browser", "--only-customers"]);
+    let mut browser = served.connect_as(made["write_key"].as_str());
+    let event = |id: &str, name: &str| {
+        let properties = json!({ "item_id": "ink", "place": "near", "on_hand": 9, "order_id": "o-1" });
+        json!({ "type": "track", "userId": "kim", "event": name, "messageId": id, "properties": properties })
+    };
+    taken(&browser.post("/v1/track", &event("1", "Product Viewed")).unwrap());
+    taken(&browser.post("/v1/track", &event("2", "order.placed")).unwrap());
+    let operations = ["stock.counted", "fulfillment.delivered", "payment.authorised"];
+    for (id, name) in operations.iter().enumerate() {
+        let reply = browser.post("/v1/track", &event(&format!("s{id}"), name)).unwrap();
+        assert_eq!((reply.status, reply.json()["code"].clone()), (400, json!("not_of_customers")), "{name}");
+        assert!(reply.json()["message"].as_str().unwrap().contains(name), "{reply:?}");
+    }
+    let batch = json!({ "batch": [event("3", "Cart Viewed"), event("4", "stock.counted")] });
+    let reply = browser.post("/v1/batch", &batch).unwrap().json();
+    assert_eq!((&reply["accepted"], &reply["errors"][0]["code"]), (&json!(1), &json!("not_of_customers")));
+    let cloud = json!({
+        "specversion": "1.0", "id": "5", "source": "x", "type": "stock.counted", "data": { "item_id": "ink" },
+    });
+    let headers = [("content-type", "application/cloudevents+json")];
+    let reply = browser.request("POST", "/v1/cloudevents", &headers, cloud.to_string().as_bytes()).unwrap();
+    assert_eq!(reply.json()["code"], "not_of_customers", "{reply:?}");
+    // Kept, and no way around it to send them in again.
+    assert_eq!(home.json(&["dead-letters", "list"]).as_array().unwrap().len(), 5);
+    let again = home.json(&["dead-letters", "replay", "--all"]);
+    assert_eq!(again["still_refused"].as_array().unwrap().len(), 5, "{again}");
+    assert!(home.json(&["supply", "stock"])["stock"].as_array().unwrap().is_empty());
+    // Any other key may.
+    taken(&served.connect().post("/v1/track", &event("6", "stock.counted")).unwrap());
+    assert_eq!(home.json(&["supply", "stock"])["stock"].as_array().unwrap().len(), 1);
+}
+
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     packed.write_all(bytes).unwrap();

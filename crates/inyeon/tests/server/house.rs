@@ -23,7 +23,7 @@ const FLOORS: [(&str, u8); 10] = [
 const PURE: [(&str, &[&str]); 3] = [
     ("model", &["jiff", "postcard", "serde", "serde_json", "thiserror"]),
     ("learn", &["libm", "serde", "thiserror"]),
-    ("engine", &["serde", "serde_json", "thiserror"]),
+    ("engine", &["blake3", "cel", "jiff", "serde", "serde_json", "thiserror"]),
 ];
 
 /// What a crate must not know, whatever its floor.

@@ -67,8 +67,27 @@ impl Mosquitto {
         let mut command = Command::new(program("mosquitto"));
         command.arg("-c").arg(self.path("mosquitto.conf"));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        self.child = Some(command.spawn().expect("mosquitto runs"));
-        until("mosquitto listens", || TcpStream::connect(("127.0.0.1", self.port)).is_ok());
+        let mut child = command.spawn().expect("mosquitto runs");
+        until("mosquitto answers", || {
+            let ended = child.try_wait().expect("a child can be asked");
+            let log = || fs::read_to_string(self.path("log")).unwrap_or_default();
+            assert!(ended.is_none(), "mosquitto ended with {ended:?}: {}", log());
+            self.answers()
+        });
+        self.child = Some(child);
+    }
+
+    /// Whether it does more than listen: a socket may take a connection before anybody reads from it.
+    fn answers(&self) -> bool {
+        let is_tls = fs::read_to_string(self.path("mosquitto.conf")).is_ok_and(|c| c.contains("certfile"));
+        if is_tls {
+            return TcpStream::connect(("127.0.0.1", self.port)).is_ok();
+        }
+        match Device::connect(self.port, &Hello { id: "whoever waits for it", ..Hello::default() }) {
+            Ok(_) => true,
+            // It says who may not.
+            Err(error) => error.kind() == io::ErrorKind::Other,
+        }
     }
 
     pub(crate) fn end(&mut self, signal: i32) {

@@ -165,7 +165,7 @@ fn one_action_orders_once_and_can_be_undone() {
     assert!(home.say(&["order", "show", id]).stdout.contains("r-1"));
     // Nobody orders without leave, nor for nobody.
     let nobody = call(&shop.served.address, "wrong", "POST", "/v1/orders", Some(&all));
-    assert_eq!((nobody.status, nobody.json()["code"].clone()), (401, json!("may_not_order")));
+    assert_eq!((nobody.status, nobody.json()["code"].clone()), (401, json!("unknown_write_key")));
     let stranger = shop.post("/v1/orders", &json!({ "user_id": "lee", "lines": [{ "item_id": "ink" }] }));
     assert_eq!((stranger.status, stranger.json()["code"].clone()), (404, json!("unknown_customer")));
     let nothing = shop.post("/v1/orders", &json!({ "user_id": "kim", "lines": [{ "item_id": "gold" }] }));
@@ -182,6 +182,40 @@ fn one_action_orders_once_and_can_be_undone() {
     assert_eq!(shop.call("GET", "/v1/orders/none", None).status, 404);
     let export = home.export();
     assert!(!serde_json::to_string(&export).unwrap().contains("canary"));
+}
+
+#[test]
+fn a_key_that_may_order_orders_and_another_does_not() {
+    let home = home(10);
+    let shop = Shop::open(&home);
+    shop.stocked();
+    let key = |arguments: &[&str]| {
+        let made = home.json(&[&["keys", "create"], arguments].concat());
+        made["write_key"].as_str().unwrap().to_owned()
+    };
+    let (sends, orders) = (key(&["web", "--promises"]), key(&["till", "--orders"]));
+    let body = json!({ "user_id": "kim", "lines": [{ "item_id": "ink" }], "request_id": "r" });
+    let address = &shop.served.address;
+    let refused = call(address, &sends, "POST", "/v1/orders", Some(&body));
+    assert_eq!((refused.status, refused.json()["code"].clone()), (403, json!("may_not_order")));
+    assert!(refused.json()["message"].as_str().unwrap().contains("--orders"));
+    let placed = call(address, &orders, "POST", "/v1/orders", Some(&body));
+    assert_eq!(placed.status, 200, "{placed:?}");
+    let id = placed.json()["order_id"].as_str().unwrap().to_owned();
+    let path = format!("/v1/orders/{id}");
+    assert_eq!(call(address, &sends, "GET", &path, None).status, 403);
+    assert_eq!(call(address, &orders, "GET", &path, None).json()["state"], "allocated");
+    let undo = format!("{path}/undo");
+    assert_eq!(call(address, &sends, "POST", &undo, None).status, 403);
+    assert_eq!(call(address, &orders, "POST", &undo, None).json()["state"], "cancelled");
+    let held = json!({ "lines": [{ "item_id": "ink" }], "user_id": "kim" });
+    let may_not = call(address, &orders, "POST", "/v1/promises/quote", Some(&held));
+    assert_eq!(may_not.json()["code"], "may_not_promise", "each for itself");
+    let known = home.json(&["keys", "list"]);
+    let till = known.as_array().unwrap().iter().find(|key| key["source"] == "till").unwrap();
+    assert_eq!((&till["orders"], &till["promises"]), (&json!(true), &json!(false)));
+    home.json(&["keys", "revoke", "till"]);
+    assert_eq!(call(address, &orders, "GET", &path, None).status, 401);
 }
 
 #[test]

@@ -387,12 +387,15 @@ fn within(view: &View, kind: &Kind, prior: &Prior, days: f64, empty_at: f64) -> 
     let mut sum = 0.0;
     for (off, part) in [(-2.4, 0.026_9), (-1.2, 0.233_3), (0.0, 0.479_6), (1.2, 0.233_3), (2.4, 0.026_9)] {
         let left = view.level + back * view.rate + off * view.level_var.sqrt() - empty_at;
-        sum += part * match () {
-            () if left <= 0.0 => 1.0,
-            () if used_shape <= 0.0 => 0.0,
-            () if used_shape > CERTAIN => 1.0 - gamma_above(shape, scale * used_shape / left, ln_gamma(shape)),
-            () => beta_below(shape, used_shape, scale / (scale + left), left / (scale + left)),
-        };
+        sum += part
+            * match () {
+                () if left <= 0.0 => 1.0,
+                () if used_shape <= 0.0 => 0.0,
+                () if used_shape > CERTAIN => {
+                    1.0 - gamma_above(shape, scale * used_shape / left, ln_gamma(shape))
+                }
+                () => beta_below(shape, used_shape, scale / (scale + left), left / (scale + left)),
+            };
     }
     sum
 }

@@ -65,7 +65,12 @@ impl Purchases {
     }
 
     /// The logarithm of a purchase's density, 0 where it tells no interval, nothing where it is not counted.
-    pub(super) fn count(&mut self, prior: &Prior, day: f64, units: f64) -> Result<Option<f64>, DepletionError> {
+    pub(super) fn count(
+        &mut self,
+        prior: &Prior,
+        day: f64,
+        units: f64,
+    ) -> Result<Option<f64>, DepletionError> {
         let day = checked("day", day)?;
         let units = limited(units, 1e-9, MOST_UNITS).ok_or(DepletionError::NoUnits(units))?;
         if self.last.is_some_and(|last| day < last) {
@@ -86,7 +91,8 @@ impl Purchases {
             let (each, shape) = shape_of(habit, used);
             let ratio = each * days / (view.shape * view.days);
             // The density of a beta prime variable.
-            view.weight += (shape - 1.0) * ratio.ln() - (shape + view.shape) * ratio.ln_1p()
+            view.weight += (shape - 1.0) * ratio.ln()
+                - (shape + view.shape) * ratio.ln_1p()
                 - ln_beta(shape, view.shape)
                 + (ratio / days).ln();
             view.days = (view.shape * view.days + each * days) / (view.shape + shape);
@@ -115,14 +121,19 @@ impl Purchases {
         let mut since = now - lot.day;
         if self.lasts(prior, since) < UNHEARD_OF {
             // 1 is where it lasts for certain, and the search is for where it does not.
-            since = forecast::invert(1.0 - UNHEARD_OF, f64::MIN_POSITIVE, since, |days| 1.0 - self.lasts(prior, days));
+            since = forecast::invert(1.0 - UNHEARD_OF, f64::MIN_POSITIVE, since, |days| {
+                1.0 - self.lasts(prior, days)
+            });
         }
         let still = self.lasts(prior, since).max(f64::MIN_POSITIVE);
         let weights = self.probabilities();
         let days: f64 = self.views.iter().zip(weights).map(|(view, w)| w * view.days).sum();
         let about = (days * lot.units - since).max(0.1 * days * lot.units);
         let within = |ahead: f64| 1.0 - self.lasts(prior, since + ahead) / still;
-        Ok(Forecast { days: forecast::days(about, within), rate: self.rate(prior, 1.0 / days, lot.units, since) })
+        Ok(Forecast {
+            days: forecast::days(about, within),
+            rate: self.rate(prior, 1.0 / days, lot.units, since),
+        })
     }
 
     /// Each habit's probability.

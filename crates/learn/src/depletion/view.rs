@@ -89,7 +89,8 @@ impl View {
         };
         let excess = |moved: f64| {
             let rate = self.rate * moved.exp();
-            self.shape * (rate - self.rate) + information(moved) * (rate - used(rate) / over.max(f64::MIN_POSITIVE))
+            self.shape * (rate - self.rate)
+                + information(moved) * (rate - used(rate) / over.max(f64::MIN_POSITIVE))
         };
         // Whatever comes, it stays a number.
         let off = (self.rate / typical.typical).ln();
@@ -151,6 +152,8 @@ fn log_heavy(miss: f64, var: f64, kurtosis: f64) -> f64 {
     }
     let nu = 4.0 + 6.0 / kurtosis;
     let spread = var * (nu - 2.0);
-    ln_gamma(0.5 * (nu + 1.0)) - ln_gamma(0.5 * nu) - 0.5 * (std::f64::consts::PI * spread).ln()
+    ln_gamma(0.5 * (nu + 1.0))
+        - ln_gamma(0.5 * nu)
+        - 0.5 * (std::f64::consts::PI * spread).ln()
         - 0.5 * (nu + 1.0) * (miss * miss / spread).ln_1p()
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use model::connection::{ConnectionCommand, ConnectionFact};
 use model::identity::HashedIdentifier;
 use model::supply::{Exchange, Shortage};
 use model::*;
@@ -21,11 +22,18 @@ macro_rules! every {
 }
 
 mod campaigns;
+mod connection;
 mod orders;
+mod staff;
 mod supply;
 
 pub(crate) use self::campaigns::command_list as campaign_commands;
+pub(crate) use self::connection::{
+    action_states, command_list as connection_commands, connection_facts, fallbacks, friction_kinds,
+    mandate_states, message_classes, need_stages, origins, strategies,
+};
 pub(crate) use self::orders::{command_list as order_commands, payment_states, payment_steps, return_states};
+pub(crate) use self::staff::roles;
 use self::supply::{HOLD, of_supply, quote, remedy, reservation};
 pub(crate) use self::supply::{shortages, supply_commands};
 
@@ -76,6 +84,7 @@ every!(causes, Cause,
     "timer": Cause::Timer(_) => Cause::Timer(TimerId(3)),
     "mail": Cause::Mail(_) => Cause::Mail(MailKey { origin: Position::new(PartitionId(65_535), 77), index: 2 }),
     "effects": Cause::Effects => Cause::Effects,
+    "consideration": Cause::Consideration => Cause::Consideration,
 );
 
 every!(skips, SkipReason,
@@ -176,6 +185,7 @@ every!(effect_kinds, EffectKind,
     "payment.capture": EffectKind::PaymentCapture => EffectKind::PaymentCapture,
     "payment.void": EffectKind::PaymentVoid => EffectKind::PaymentVoid,
     "payment.refund": EffectKind::PaymentRefund => EffectKind::PaymentRefund,
+    "message.send": EffectKind::MessageSend => EffectKind::MessageSend,
 );
 
 every!(effect_results, EffectResult,
@@ -188,8 +198,14 @@ every!(timer_purposes, TimerPurpose,
     "hand_over": TimerPurpose::HandOver(_) => TimerPurpose::HandOver(text("order:o-1")),
     "quote_expiry": TimerPurpose::QuoteExpiry(_) => TimerPurpose::QuoteExpiry(text("q-1")),
     "receipt_due": TimerPurpose::ReceiptDue(_) => TimerPurpose::ReceiptDue(text("po-1")),
+    "lot_perishes": TimerPurpose::LotPerishes => TimerPurpose::LotPerishes,
     "risk_check": TimerPurpose::RiskCheck(_) => TimerPurpose::RiskCheck(text("q-1")),
     "order_window": TimerPurpose::OrderWindow(_) => TimerPurpose::OrderWindow(text("o-1")),
+    "forecast_due": TimerPurpose::ForecastDue { .. } =>
+        TimerPurpose::ForecastDue { device_id: text("printer-1"), slot: text("black") },
+    "need_due": TimerPurpose::NeedDue(_) => TimerPurpose::NeedDue(text("n-1")),
+    "action_due": TimerPurpose::ActionDue(_) => TimerPurpose::ActionDue(text("m-1.2.n-1")),
+    "mandate_ends": TimerPurpose::MandateEnds(_) => TimerPurpose::MandateEnds(text("m-1")),
 );
 
 fn hashed(n: u8) -> HashedIdentifier {
@@ -371,7 +387,7 @@ every!(facts, Fact,
     "quote.asked": Fact::Quote(_) => Fact::Quote(QuoteFact::Asked { quote: Box::new(quote()), first_hold: 3, at: AT }),
     "hold.confirmed": Fact::Supply(_) => Fact::Supply(SupplyFact::HoldConfirmed { hold: HOLD, at: AT }),
     "source.allowed": Fact::SourceAllowed { .. } =>
-        Fact::SourceAllowed { source: text("checkout"), promises: true, at: AT },
+        Fact::SourceAllowed { source: text("checkout"), allowed: Allowed { promises: true, orders: true, only_customers: false }, at: AT },
     "promise.scored": Fact::PromiseScored { .. } => Fact::PromiseScored {
         promise_id: text("q-1"), at: AT, probability: 0.625, act_by: Time(AT.0 + 7) },
     "order.handed_out": Fact::Order(_) => Fact::Order(OrderFact::HandedOut { order_id: text("o-1"), at: AT }),
@@ -384,6 +400,10 @@ every!(facts, Fact,
     "campaign.planned": Fact::CampaignPlanned { .. } =>
         Fact::CampaignPlanned { plan: Box::new(campaigns::plan()), at: AT },
     "campaign.ended": Fact::CampaignEnded { .. } => Fact::CampaignEnded { campaign: text("spring"), at: AT },
+    "coach.snoozed": Fact::Connection(_) => Fact::Connection(ConnectionFact::Snoozed {
+        category: text("toner"), until: AT, at: AT }),
+    "staff.set": Fact::StaffSet { .. } => Fact::StaffSet { account: staff::account(), at: AT },
+    "staff.removed": Fact::StaffRemoved { .. } => Fact::StaffRemoved { name: text("jun"), at: AT },
 );
 
 every!(outcomes, Outcome,
@@ -445,7 +465,7 @@ every!(commands, Command,
     "release_quote": Command::ReleaseQuote { .. } => Command::ReleaseQuote { quote_id: text("q-1") },
     "supply": Command::Supply(_) => Command::Supply(SupplyCommand::Reserve(reservation())),
     "allow_source": Command::AllowSource { .. } =>
-        Command::AllowSource { source: text("checkout"), promises: true },
+        Command::AllowSource { source: text("checkout"), allowed: Allowed { promises: true, orders: true, only_customers: false } },
     "apply_remedy": Command::ApplyRemedy(_) => Command::ApplyRemedy(remedy()),
     "order": Command::Order(_) => Command::Order(OrderCommand::Undo { order_id: text("o-1") }),
     "connect_outlet": Command::ConnectOutlet { .. } => Command::ConnectOutlet {
@@ -455,6 +475,10 @@ every!(commands, Command,
         Command::DisableOutlet { name: text("shop"), reason: text("410 Gone") },
     "plan_campaign": Command::PlanCampaign(_) => Command::PlanCampaign(Box::new(campaigns::plan())),
     "end_campaign": Command::EndCampaign { .. } => Command::EndCampaign { campaign: text("spring") },
+    "connection": Command::Connection(_) =>
+        Command::Connection(ConnectionCommand::PauseMandate { mandate_id: text("m-1") }),
+    "set_staff": Command::SetStaff(_) => Command::SetStaff(staff::account()),
+    "remove_staff": Command::RemoveStaff { .. } => Command::RemoveStaff { name: text("jun") },
 );
 
 pub(crate) fn sealed(len: usize) -> Sealed<'static> {
@@ -582,6 +606,8 @@ pub(crate) fn outcome_lists() -> Vec<(String, Vec<Outcome>)> {
     lists.extend(supply::outcome_lists());
     lists.extend(orders::outcome_lists());
     lists.extend(campaigns::outcome_lists());
+    lists.extend(connection::outcome_lists());
+    lists.extend(staff::outcome_lists());
     lists.push(of(
         "every.risk_reason",
         all(&mut risks()

@@ -106,6 +106,7 @@ fn commands() -> Vec<(String, Command)> {
     let supply = examples::supply_commands().into_iter();
     let supply = supply.map(|(name, command)| (format!("command-supply-{name}"), Command::Supply(command)));
     let more = examples::order_commands().into_iter().chain(examples::campaign_commands());
+    let more = more.chain(examples::connection_commands());
     let more = more.map(|(name, command)| (format!("command-{name}"), command));
     named("command", examples::commands()).into_iter().chain(supply).chain(more).collect()
 }

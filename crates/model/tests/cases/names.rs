@@ -2,6 +2,10 @@
 
 use std::fmt::Debug;
 
+use model::connection::{
+    ActionState, ConnectionFact, Fallback, FrictionKind, MandateState, MessageClass, NeedOrigin, NeedStage,
+    Strategy,
+};
 use model::*;
 
 use super::examples;
@@ -38,6 +42,10 @@ fn names_read_back() {
     check(examples::return_states(), &ReturnState::ALL, ReturnState::name, ReturnState::from_name);
     let comparators = [Comparator::AtMost, Comparator::AtLeast];
     check(examples::comparators(), &comparators, Comparator::name, Comparator::from_name);
+    check(examples::strategies(), &Strategy::ALL, Strategy::name, Strategy::from_name);
+    check(examples::fallbacks(), &Fallback::ALL, Fallback::name, Fallback::from_name);
+    check(examples::origins(), &NeedOrigin::ALL, NeedOrigin::name, NeedOrigin::from_name);
+    check(examples::friction_kinds(), &FrictionKind::ALL, FrictionKind::name, FrictionKind::from_name);
 }
 
 #[test]
@@ -78,7 +86,54 @@ fn what_has_only_a_name_has_the_right_one() {
     }
     for (name, kind) in examples::effect_kinds() {
         assert_eq!(kind.name(), name);
+        assert!(EffectKind::ALL.contains(&kind));
     }
+    for (name, stage) in examples::need_stages() {
+        assert_eq!(stage.name(), name);
+        assert!(NeedStage::ALL.contains(&stage));
+    }
+    for (name, state) in examples::mandate_states() {
+        assert_eq!(state.name(), name);
+        assert!(MandateState::ALL.contains(&state));
+    }
+    for (name, state) in examples::action_states() {
+        assert_eq!(state.name(), name);
+        assert!(ActionState::ALL.contains(&state));
+    }
+    for (name, role) in examples::roles() {
+        assert_eq!(role.name(), name);
+        assert!(Role::ALL.contains(&role));
+    }
+    for (name, class) in examples::message_classes() {
+        assert_eq!(class.name(), name);
+        assert!(MessageClass::ALL.contains(&class));
+    }
+}
+
+/// No two facts about the tie have one name, so that a list of them can be read.
+#[test]
+fn a_fact_about_the_tie_is_known_by_its_name() {
+    let mut names: Vec<&str> = Vec::new();
+    names.extend(examples::connection_facts().iter().map(|(_, fact)| fact.name()));
+    let (id, at) = (String::new(), Time(0));
+    let stages = examples::need_stages().into_iter().map(|(_, stage)| {
+        ConnectionFact::NeedMoved { need_id: id.clone(), stage, at, order_id: None, why: None }.name()
+    });
+    let mandates = examples::mandate_states().into_iter().map(|(_, state)| {
+        let (mandate_id, by) = (id.clone(), id.clone());
+        ConnectionFact::MandateMoved { mandate_id, state, by, why: None, at }.name()
+    });
+    let actions = examples::action_states().into_iter().map(|(_, state)| {
+        let action_id = id.clone();
+        ConnectionFact::ActionMoved { action_id, state, end: connection::ActionEnd::default(), at }.name()
+    });
+    names.extend(stages.filter(|name| *name != "need.met"));
+    names.extend(mandates.filter(|name| *name != "mandate.suspended"));
+    names.extend(actions.filter(|name| *name != "autoaction.blocked"));
+    let mut once = names.clone();
+    once.sort_unstable();
+    once.dedup();
+    assert_eq!(once.len(), names.len(), "{names:?}");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use engine::{Change as Step, Context, Entity, Stimulus, decide, evolve};
 use model::codec::Stored;
+use model::connection::ConnectionFact;
 use model::quote::Purpose;
 use model::{
     Cause, EntityId, Entry, Fact, Identifier, KeyId, MailBody, MailKey, Outcome, Position, QuoteFact,
@@ -11,6 +12,7 @@ use model::{
 };
 use views::Change;
 
+use super::connection::WantedDecision;
 use super::entities::Trace;
 use super::{Fold, FoldError};
 
@@ -160,6 +162,23 @@ impl Fold {
                 }
                 Fact::IdentifiersParted { one, other, at } => {
                     self.say(one, other, false, *at, mail.origin.seq)?
+                }
+                Fact::Connection(ConnectionFact::DeviceRegistered { device_id, .. }) => {
+                    self.claim_device(device_id, id)?;
+                }
+                Fact::Connection(ConnectionFact::DecisionWanted { need_id, occasion, action_id, .. }) => {
+                    self.wanted.insert(WantedDecision {
+                        customer: id,
+                        need_id: need_id.clone(),
+                        occasion: *occasion,
+                        action_id: action_id.clone(),
+                    });
+                }
+                // On a replay it was decided already.
+                Fact::Connection(ConnectionFact::Decided(record)) => {
+                    let need = record.need_id.as_deref();
+                    self.wanted
+                        .retain(|wanted| wanted.customer != id || Some(wanted.need_id.as_str()) != need);
                 }
                 Fact::IdentityRulesPublished { rules, .. } => self.use_rules(rules),
                 Fact::Supply(SupplyFact::Named { name }) => self.claim_supply(name, id)?,

@@ -88,7 +88,12 @@ impl Fold {
         // Supply is of today: what an import tells of the past is judged by the clock by which promises are made.
         let live = self.clock(TimelineId::LIVE);
         let now = if live > Time::MIN { live } else { self.clock(timeline) };
-        let stimulus = Stimulus::Supply(SupplyStimulus { event: Ok(event), at, item });
+        let shelf_life_hours = match item {
+            Some(item) => self.entity(item)?.item().and_then(|known| known.item.as_ref()?.shelf_life_hours),
+            None => None,
+        };
+        let event = Ok(event);
+        let stimulus = Stimulus::Supply(SupplyStimulus { event, at, item, shelf_life_hours });
         let outcomes = self.ask(id, &stimulus, now, timeline)?;
         let decided = (!outcomes.is_empty()).then_some((id, KeyId::STORE, outcomes));
         Ok(Counted::Yes(FollowUp { unsettled: None, decided }))

@@ -1,17 +1,22 @@
-//! Effects on their way: to the sink, or to the systems that are told of orders and payments.
+//! Effects on their way: to the sink, or to the systems that are told of orders and payments and carry messages.
 //!
-//! Each system has a thread of its own, so that a slow one holds up nobody else. How often something was tried is
-//! kept in memory alone: after a restart what had started begins again from its first attempt, with the same id.
+//! Each system has a thread of its own, so that a slow one holds up nobody else. How often something was tried with a
+//! system that knows it by its id is kept in memory alone: after a restart what had started begins again from its
+//! first attempt, with the same id. What was tried with a mail server is noted on disk, for it must not be sent twice
+//! ([`channels::Attempts`]).
 
-use std::collections::{BTreeMap, BTreeSet};
+mod worker;
+
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::thread::JoinHandle;
 
-use channels::{Outbox, Outlet, Schedule, Verdict};
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
-use model::{Effect, EffectKind, EffectResult, EntityId};
+use channels::{Attempts, LinkMaker, Outlet, Parcel, Schedule};
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use model::{Effect, EffectKind, EntityId};
 use serde::Serialize;
 
+use self::worker::Worker;
 use super::{Request, spawn};
 use crate::clock::Clock;
 use crate::effects::Sink;
@@ -33,8 +38,12 @@ pub struct OutletStatus {
     /// Effects that it has not taken yet.
     pub waiting: usize,
     pub taken: u64,
-    /// Attempts that it did not answer with 2xx.
+    /// Attempts that failed and are made again.
     pub failed_attempts: u64,
+    /// Effects that it refused for good, or that were tried for as long as they may be.
+    pub refused: u64,
+    /// Effects of which nobody knows whether it has them.
+    pub doubtful: u64,
     pub last_error: Option<String>,
 }
 
@@ -47,7 +56,7 @@ pub(super) struct Outlets {
     seen: Option<BTreeMap<String, engine::Outlet>>,
     pub(super) connected: Connected,
     /// Those that are named and cannot be told anything: what is theirs waits.
-    held: Vec<Option<Outlet>>,
+    held: Vec<(String, Option<Outlet>)>,
 }
 
 impl Outlets {
@@ -67,23 +76,25 @@ impl Outlets {
         for (name, outlet) in named {
             match (Outlet::parse(&outlet.settings), &outlet.disabled) {
                 (Ok(parsed), None) => drop(self.connected.insert(name.clone(), parsed)),
-                (parsed, _) => self.held.push(parsed.ok()),
+                (parsed, _) => self.held.push((name.clone(), parsed.ok())),
             }
         }
         !first_and_none
     }
 
-    pub(super) fn serves(&self, kind: EffectKind) -> bool {
-        self.connected.values().any(|outlet| outlet.serves.takes(kind))
+    /// The system that an effect is for.
+    pub(super) fn of(&self, effect: &Effect) -> Option<&Outlet> {
+        self.connected.iter().find(|(name, outlet)| outlet.takes(name, effect)).map(|(_, outlet)| outlet)
     }
 
-    /// Whether an effect of a kind may leave: not to a system that said that it is gone, nor to one that another
-    /// program's settings name.
-    pub(super) fn may_start(&self, kind: EffectKind) -> bool {
-        let held = |outlet: &Option<Outlet>| {
-            outlet.as_ref().map_or(kind.is_binding(), |held| held.serves.takes(kind))
+    /// Whether an effect may leave: not to a system that said that it is gone, nor to one that another program's
+    /// settings name.
+    pub(super) fn may_start(&self, effect: &Effect) -> bool {
+        let held = |(name, outlet): &(String, Option<Outlet>)| match outlet {
+            Some(held) => held.takes(name, effect),
+            None => effect.kind.is_binding() || effect.kind == EffectKind::MessageSend,
         };
-        self.serves(kind) || !self.held.iter().any(held)
+        self.of(effect).is_some() || !self.held.iter().any(held)
     }
 }
 
@@ -92,44 +103,63 @@ impl Outlets {
 pub(super) struct Post {
     pub(super) requests: Sender<Request>,
     pub(super) clock: Clock,
+    /// For those that know an effect by its id, and for those that do not.
     pub(super) schedule: Schedule,
+    pub(super) mail_schedule: Schedule,
+    pub(super) attempts: Attempts,
+    pub(super) links: Option<Arc<LinkMaker>>,
     pub(super) watch: Watch,
 }
 
-struct Worker {
+impl Post {
+    fn parcel<'a>(&'a self, owner: EntityId, effect: &'a Effect) -> Parcel<'a> {
+        Parcel { effect, owner, now: self.clock.now(), links: self.links.as_deref() }
+    }
+}
+
+struct Running {
+    outlet: Outlet,
     settings: String,
-    serves: channels::Serves,
     jobs: Sender<Job>,
+    thread: JoinHandle<()>,
 }
 
 pub(super) fn run_effects(sink: &Sink, incoming: &Receiver<ToEffects>, post: &Post) {
-    let mut workers: BTreeMap<String, Worker> = BTreeMap::new();
+    let mut workers: BTreeMap<String, Running> = BTreeMap::new();
+    // Of systems that would take an effect twice, and may be in the middle of one.
+    let mut ending: Vec<JoinHandle<()>> = Vec::new();
     while let Ok(message) = incoming.recv() {
         match message {
             ToEffects::Outlets(connected) => {
                 // One whose settings are the same goes on; the others end with their channel.
-                workers.retain(|name, worker| {
+                let (kept, ended) = std::mem::take(&mut workers).into_iter().partition(|(name, worker)| {
                     connected.get(name).is_some_and(|outlet| outlet.settings() == worker.settings)
                 });
+                workers = kept;
+                let ended: BTreeMap<String, Running> = ended;
+                let unknowing = ended.into_values().filter(|worker| !worker.outlet.knows_again());
+                ending.extend(unknowing.map(|worker| worker.thread));
                 post.watch
                     .lock()
                     .expect("no panic while held")
                     .retain(|name, _| connected.contains_key(name));
                 for (name, outlet) in connected {
                     if !workers.contains_key(&name) {
-                        workers.insert(name.clone(), start(name, outlet, post));
+                        let before =
+                            if outlet.knows_again() { Vec::new() } else { std::mem::take(&mut ending) };
+                        workers.insert(name.clone(), start(name, outlet, before, post));
                     }
                 }
             }
             ToEffects::Deliver(entity, effect) => {
-                let worker = workers.values().find(|worker| worker.serves.takes(effect.kind));
-                if let Some(worker) = worker {
+                let worker = workers.iter().find(|(name, worker)| worker.outlet.takes(name, &effect));
+                if let Some((_, worker)) = worker {
                     // One that ended has said that its system is gone; the partition hears of it.
                     let _ = worker.jobs.send((entity, effect));
                     continue;
                 }
                 store::failpoint("effect.before_delivery");
-                let result = sink.deliver(&effect);
+                let result = sink.deliver(&post.parcel(entity, &effect));
                 store::failpoint("effect.after_delivery");
                 if post.requests.send(Request::Settle { entity, key: effect.key, result }).is_err() {
                     return;
@@ -139,77 +169,19 @@ pub(super) fn run_effects(sink: &Sink, incoming: &Receiver<ToEffects>, post: &Po
     }
 }
 
-fn start(name: String, outlet: Outlet, post: &Post) -> Worker {
+/// Begins to tell a system, once those threads have ended.
+fn start(name: String, outlet: Outlet, before: Vec<JoinHandle<()>>, post: &Post) -> Running {
     let (jobs, incoming) = unbounded();
-    let (settings, serves) = (outlet.settings(), outlet.serves);
-    let post = post.clone();
-    // Nobody waits for it to end: an attempt may take long, and one that is cut off is made again.
-    drop(spawn("outlet", move || tell(&name, &outlet, &incoming, &post)));
-    Worker { settings, serves, jobs }
-}
-
-/// Tells one system what it has to know, until it is connected no more.
-fn tell(name: &str, outlet: &Outlet, jobs: &Receiver<Job>, post: &Post) {
-    let began = Instant::now();
-    let mut outbox: Outbox<Job> = Outbox::new(post.schedule);
-    let mut known: BTreeSet<String> = BTreeSet::new();
-    loop {
-        let wait = outbox.next_due().map(|due| due.saturating_sub(began.elapsed()));
-        let received = match wait {
-            None => jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            Some(wait) => jobs.recv_timeout(wait),
-        };
-        match received {
-            Ok((entity, effect)) => {
-                if known.insert(effect.key.clone()) {
-                    let subject = effect.order_id.clone().unwrap_or_else(|| effect.key.clone());
-                    outbox.push(&subject, (entity, effect), began.elapsed());
-                    note(post, name, |status| status.waiting = outbox.len());
-                }
-                continue;
-            }
-            Err(RecvTimeoutError::Disconnected) => return,
-            Err(RecvTimeoutError::Timeout) => {}
+    let settings = outlet.settings();
+    let (post, told) = (post.clone(), outlet.clone());
+    // Nobody waits for it to end: an attempt may take long. One that is cut off is made again where the system knows
+    // it by its id; else its note says that nobody knows.
+    let thread = spawn("outlet", move || {
+        for thread in before {
+            // One that panicked tells nothing any more either.
+            let _ = thread.join();
         }
-        let Some((subject, (entity, effect))) = outbox.due(began.elapsed()) else { continue };
-        let (subject, entity, key) = (subject.to_owned(), *entity, effect.key.clone());
-        store::failpoint("effect.before_delivery");
-        let verdict = outlet.send(effect, post.clock.now().0.div_euclid(1_000_000));
-        store::failpoint("effect.after_delivery");
-        let result = match verdict {
-            Verdict::Done => {
-                note(post, name, |status| {
-                    status.taken += 1;
-                    status.last_error = None;
-                });
-                outbox.end(&subject);
-                EffectResult::Done
-            }
-            Verdict::Again { why, after } => {
-                note(post, name, |status| {
-                    status.failed_attempts += 1;
-                    status.last_error = Some(why.clone());
-                });
-                match outbox.again(&subject, began.elapsed(), after) {
-                    None => continue,
-                    Some(_) => EffectResult::Failed(format!("{name}: no attempt succeeded; the last: {why}")),
-                }
-            }
-            Verdict::Gone => {
-                let reason = "it answered 410: gone".to_owned();
-                let _ = post.requests.send(Request::OutletGone { name: name.to_owned(), reason });
-                return;
-            }
-        };
-        known.remove(&key);
-        note(post, name, |status| status.waiting = outbox.len());
-        if post.requests.send(Request::Settle { entity, key, result }).is_err() {
-            return;
-        }
-    }
-}
-
-fn note(post: &Post, name: &str, change: impl FnOnce(&mut OutletStatus)) {
-    let mut watch = post.watch.lock().expect("no panic while held");
-    change(watch.entry(name.to_owned()).or_default());
+        Worker::new(name, told, post).run(&incoming);
+    });
+    Running { outlet, settings, jobs, thread }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use channels::Attempts;
 use crossbeam_channel::{Receiver, Sender};
 use model::{Command, EffectResult, EntityId, KeyId, Time};
 use store::{CommitError, Durable, Keys, LogWriter};
@@ -14,7 +15,7 @@ use super::outlets::{Outlets, ToEffects};
 use super::{Answer, NodeCounts, NodeError, Request, ToViews, end_process, give_up, stand_back};
 use crate::clock::Clock;
 use crate::effects::Sink;
-use crate::fold::{Counters, Fold, FoldError, Met};
+use crate::fold::{Counters, Fold, FoldError, Met, StillSaid};
 
 /// Inputs that are folded between two looks at the requests.
 const BATCH_INPUTS: u64 = 512;
@@ -80,10 +81,25 @@ impl Partition {
         if self.sink.starts() {
             let named = self.named_outlets()?;
             self.outlets.follow(&named);
-            for (id, effect, state) in self.fold.effects_under_way()? {
-                // Told again, under the same id: see `follow_outlets`.
-                if self.outlets.serves(effect.kind) || !self.outlets.may_start(effect.kind) {
-                    continue;
+            let under_way = self.fold.effects_under_way()?;
+            let attempts = Attempts::new(layout.attempts());
+            let keys = under_way.iter().map(|(_, effect, _)| effect.key.as_str());
+            attempts.keep_only(keys).map_err(|source| NodeError::Io {
+                doing: "tidy",
+                path: layout.attempts(),
+                source,
+            })?;
+            for (id, effect, state) in under_way {
+                match self.outlets.of(&effect) {
+                    // What the store that this is a copy of has sent since, nobody knows here.
+                    Some(outlet) if restored.exists() && !outlet.knows_again() => {
+                        self.fold.command(id, &Command::MarkEffectUnknown { key: effect.key }, now)?;
+                        continue;
+                    }
+                    // Told again, under the same id, or as the notes of attempts say: see `follow_outlets`.
+                    Some(_) => continue,
+                    None if !self.outlets.may_start(&effect) => continue,
+                    None => {}
                 }
                 let key = effect.key;
                 if state == engine::EffectState::Started {
@@ -181,13 +197,14 @@ impl Partition {
         }
         let mut leaving = self.follow_outlets(now)?;
         let outlets = &self.outlets;
-        let started = self.fold.start_effects_of(EFFECTS_AT_ONCE, |kind| outlets.may_start(kind))?;
+        let started = self.fold.start_effects_of(EFFECTS_AT_ONCE, |effect| outlets.may_start(effect))?;
         leaving.extend(started.into_iter().map(|(entity, effect)| ToEffects::Deliver(entity, effect)));
         Ok(leaving)
     }
 
     /// Where systems were connected or let go, at the start too: what had started is told again to those that know it
-    /// by its id. Of what nobody takes any more, nobody can say whether it arrived.
+    /// by its id; one that does not is told by the notes of what was tried with it. Of what nobody takes any more,
+    /// nobody can say whether it arrived; but messages that a system does not have come back from it.
     fn follow_outlets(&mut self, now: Time) -> Result<Vec<ToEffects>, FoldError> {
         let named = self.named_outlets()?;
         if !self.outlets.follow(&named) {
@@ -195,13 +212,14 @@ impl Partition {
         }
         let mut told = vec![ToEffects::Outlets(self.outlets.connected.clone())];
         for (id, effect, state) in self.fold.effects_under_way()? {
-            if !effect.kind.is_binding() {
-                continue;
-            }
-            if self.outlets.serves(effect.kind) {
-                told.push(ToEffects::Deliver(id, effect));
-            } else if state == engine::EffectState::Started {
-                self.fold.command(id, &Command::MarkEffectUnknown { key: effect.key }, now)?;
+            let started = state == engine::EffectState::Started;
+            match self.outlets.of(&effect) {
+                // Once it is unknown, whether it arrived is for people to find out.
+                Some(outlet) if outlet.knows_again() || started => told.push(ToEffects::Deliver(id, effect)),
+                None if started && effect.kind.is_binding() => {
+                    self.fold.command(id, &Command::MarkEffectUnknown { key: effect.key }, now)?;
+                }
+                _ => {}
             }
         }
         Ok(told)
@@ -257,6 +275,17 @@ impl Partition {
             Request::Ask(question) => question(&mut self.fold),
             Request::Settle { entity, key, result } => {
                 self.fold.command(entity, &Command::SettleEffect { key, result }, now)?;
+            }
+            Request::Untold(messages) => {
+                for (owner, effect) in messages {
+                    let waits = self.fold.still_said(owner, &effect.key, now)? != StillSaid::Over;
+                    // Whoever takes it now has been told of it when it was connected.
+                    if waits && self.outlets.of(&effect).is_none() && self.outlets.may_start(&effect) {
+                        let deliver = ToEffects::Deliver(owner, effect);
+                        let to_effects = self.to_effects.clone();
+                        answers.push(Box::new(move || drop(to_effects.send(deliver))));
+                    }
+                }
             }
             Request::OutletGone { name, reason } => {
                 let command = Command::DisableOutlet { name, reason };

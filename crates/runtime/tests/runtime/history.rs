@@ -34,7 +34,7 @@ pub(crate) enum Step {
         unknown: bool,
         at: Time,
     },
-    Publish(Reference),
+    Publish(Box<Reference>),
     Start,
     /// Mail travels: which of those under way, and whether it stays to come again.
     Deliver {
@@ -111,11 +111,11 @@ impl<'a> Maker<'a> {
                 78..84 => {
                     Step::Settle { failed: self.rng.chance(20), unknown: self.rng.chance(30), at: self.now }
                 }
-                84..86 => Step::Publish(Reference {
+                84..86 => Step::Publish(Box::new(Reference {
                     version: self.messages as u32,
                     at_risk_threshold: self.rng.below(10) as f64 / 10.0,
                     ..Reference::default()
-                }),
+                })),
                 86..89 if self.rng.chance(30) => self.say(),
                 86..89 => self.command(taste.erase),
                 89..92 if taste.by_hand => {

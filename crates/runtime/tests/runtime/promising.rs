@@ -20,10 +20,10 @@ use store::Keys;
 use crate::support::{DAY, HOUR, MINUTE, Rng, START, event, record, scale, temp, test_keys, track};
 
 /// A fold in memory, with what a shop tells it.
-struct Shop {
-    fold: Fold,
+pub(crate) struct Shop {
+    pub(crate) fold: Fold,
     keys: Arc<Keys>,
-    now: Time,
+    pub(crate) now: Time,
     messages: u64,
     intake: Vec<Vec<u8>>,
     journal: Vec<Vec<u8>>,
@@ -47,7 +47,7 @@ impl Shop {
         }
     }
 
-    fn receive(&mut self, mut event: model::Event<'static>) {
+    pub(crate) fn receive(&mut self, mut event: model::Event<'static>) {
         self.messages += 1;
         event.message_id = format!("m-{}", self.messages).into();
         let dedupe = Dedupe::Client(self.keys.hash_message("test", &event.message_id));
@@ -58,7 +58,7 @@ impl Shop {
     }
 
     /// An event of operations, which names nobody.
-    fn told(&mut self, name: &str, properties: Value) {
+    pub(crate) fn told(&mut self, name: &str, properties: Value) {
         let told = event(EventKind::Track, name, self.now);
         self.receive(model::Event { properties: Some(properties.to_string().into()), ..told });
         if let Some(Ok(said)) = model::supply_signal::parse(name, Some(&properties.to_string()), self.now)
@@ -68,7 +68,7 @@ impl Shop {
         }
     }
 
-    fn customer(&mut self, user: &str) -> EntityId {
+    pub(crate) fn customer(&mut self, user: &str) -> EntityId {
         if let Some(known) = self.fold.lookup(&Identifier::User(user)).unwrap() {
             return known;
         }
@@ -77,33 +77,33 @@ impl Shop {
         self.fold.lookup(&Identifier::User(user)).unwrap().unwrap()
     }
 
-    fn wait(&mut self, micros: i64) {
+    pub(crate) fn wait(&mut self, micros: i64) {
         self.now = self.now.plus_micros(micros);
         self.fold.tick(self.now).unwrap();
     }
 
-    fn quote(&mut self, user: &str, quote_id: &str, inquiry: Inquiry) -> Quoted {
+    pub(crate) fn quote(&mut self, user: &str, quote_id: &str, inquiry: Inquiry) -> Quoted {
         let customer = self.customer(user);
         let request = QuoteRequest { customer, quote_id: quote_id.to_owned(), inquiry, hold_minutes: None };
         self.fold.quote(&request, self.now).unwrap()
     }
 
-    fn confirm(&mut self, quote_id: &str, order_id: &str) -> Result<QuoteStage, NotConfirmed> {
+    pub(crate) fn confirm(&mut self, quote_id: &str, order_id: &str) -> Result<QuoteStage, NotConfirmed> {
         let confirmed = self.fold.confirm(quote_id, order_id, self.now).unwrap();
         confirmed.map(|(_, record)| record.stage)
     }
 
-    fn stage(&mut self, user: &str, quote_id: &str) -> Option<QuoteStage> {
+    pub(crate) fn stage(&mut self, user: &str, quote_id: &str) -> Option<QuoteStage> {
         let customer = self.customer(user);
         self.fold.quote_record(customer, quote_id).unwrap().map(|record| record.stage)
     }
 
-    fn commit(&mut self) {
+    pub(crate) fn commit(&mut self) {
         self.journal.extend(self.fold.take_batch().unwrap().entries);
     }
 
     /// Everything that is held of anything, by whom.
-    fn held(&mut self) -> BTreeMap<HoldId, (EntityId, Held)> {
+    pub(crate) fn held(&mut self) -> BTreeMap<HoldId, (EntityId, Held)> {
         let mut all = BTreeMap::new();
         for id in self.supply.clone() {
             let entity = self.fold.entity(id).unwrap();
@@ -177,7 +177,7 @@ fn rules() -> Rules {
     }
 }
 
-fn want(item: &str, units: i64) -> Inquiry {
+pub(crate) fn want(item: &str, units: i64) -> Inquiry {
     let line = WantedLine { item_id: item.to_owned(), quantity: Quantity::units(units), price: None };
     Inquiry {
         lines: vec![line],
@@ -193,7 +193,7 @@ fn want(item: &str, units: i64) -> Inquiry {
     }
 }
 
-fn stocked(keys: &Arc<Keys>, units: i64) -> Shop {
+pub(crate) fn stocked(keys: &Arc<Keys>, units: i64) -> Shop {
     let mut shop = Shop::new(keys, rules());
     shop.told("item.published", json!({ "item_id": "toner", "price": 40_000, "currency": "KRW" }));
     shop.told("item.published", json!({ "item_id": "drum", "substitutes": ["toner"] }));
@@ -319,7 +319,7 @@ fn whoever_loses_what_they_were_promised_is_told_and_told_again_when_it_is_back(
 }
 
 /// The state of everything after all of it was replayed.
-fn assert_a_replay_says_the_same(shop: &mut Shop, what: &str) {
+pub(crate) fn assert_a_replay_says_the_same(shop: &mut Shop, what: &str) {
     shop.commit();
     let logs = Logs::Memory { intake: shop.intake.clone(), journal: shop.journal.clone() };
     let mut again = Fold::new(PartitionId(0), shop.keys.clone(), Base::Empty, 0, logs, 1_000).unwrap();

@@ -231,7 +231,13 @@ fn a_prior_is_learnt_from_little_or_not_at_all() {
 
 fn readings() -> impl Strategy<Value = Vec<(f64, f64)>> {
     let step = prop_oneof![Just(0.0), 0.001..40.0_f64, 100.0..5000.0_f64];
-    let told = prop_oneof![0.0..1.0_f64, (0..=10_u8).prop_map(|l| f64::from(l) / 10.0), Just(0.0), Just(1.0), -0.2..3.0_f64];
+    let told = prop_oneof![
+        0.0..1.0_f64,
+        (0..=10_u8).prop_map(|l| f64::from(l) / 10.0),
+        Just(0.0),
+        Just(1.0),
+        -0.2..3.0_f64
+    ];
     prop::collection::vec((step, told), 1..60).prop_map(|steps| {
         let mut day = 0.0;
         let at = |(step, told)| {

@@ -175,6 +175,8 @@ every!(supply_facts, SupplyFact,
         SupplyFact::HoldReleased { hold: HOLD, expires_at: AT, at: AT },
     "commitment_used": SupplyFact::CommitmentUsed { .. } =>
         SupplyFact::CommitmentUsed { hold: HOLD, share: 0.5, at: AT },
+    "goods_left": SupplyFact::GoodsLeft { .. } =>
+        SupplyFact::GoodsLeft { hold: HOLD, quantity: Quantity::units(2), share: 1.0, at: AT },
     "cover_changed": SupplyFact::CoverChanged { .. } => SupplyFact::CoverChanged {
         hold: HOLD, short: true, covered_at: Some(AT), why: Shortage::Downtime, at: AT },
     "reservation_made": SupplyFact::ReservationMade { .. } =>
@@ -199,6 +201,8 @@ every!(supply_mails, SupplyMail,
         SupplyMail::ConfirmAnswered { hold: HOLD, refused: None, now: AT },
     "cover_changed": SupplyMail::CoverChanged { .. } => SupplyMail::CoverChanged {
         hold: HOLD, short: false, covered_at: None, why: Shortage::Stock, now: AT },
+    "goods_left": SupplyMail::GoodsLeft { .. } => SupplyMail::GoodsLeft {
+        hold: HOLD, take: takes()[0].1.clone(), before: 0.25, share: 1.0, at: AT, now: AT },
 );
 
 every!(supply_commands, SupplyCommand,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use engine::identity::{Identifiers, Rules};
 use engine::{EffectState, Stimulus};
+use model::connection::ConnectionSignal;
 use model::identity::{Evidence, HashedIdentifier, Tie};
 use model::{
     About, Cause, EntityId, Event, EventKind, Fact, Identifier, IdentifierHash, KeyId, Outcome, Signal, Time,
@@ -290,6 +291,22 @@ impl Fold {
                 Some(owner) if owner != id && self.is_nameless(owner)? => Ok(Some(owner)),
                 _ => Ok(None),
             };
+        }
+        if let Signal::Connection(said) = signal {
+            // What a device says is about whose device it is, whoever passes it on.
+            let of_device = matches!(
+                said,
+                ConnectionSignal::Level { .. }
+                    | ConnectionSignal::SlotReplaced { .. }
+                    | ConnectionSignal::DeviceGone { .. }
+            );
+            if let Some(device_id) = said.device_id().filter(|_| of_device)
+                && let Some(owner) = self.owner_of_device(device_id)?
+            {
+                return Ok(Some(self.head(owner)?).filter(|head| *head != id));
+            }
+            // What a person needs is known by who stands for them.
+            return Ok(Some(self.head(id)?).filter(|head| *head != id));
         }
         let (order, promise) = signal.refers_to();
         let order = order.or_else(|| promise.and_then(|promise| promise.strip_prefix("order:")));
