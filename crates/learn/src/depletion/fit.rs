@@ -18,8 +18,6 @@ pub struct History {
     pub replaced: Vec<f64>,
     /// (day, units).
     pub purchases: Vec<(f64, f64)>,
-    /// The day until which everything bought is known; the last purchase's or a later one.
-    pub until: f64,
 }
 
 /// What an E-step sums up: customers, their kinds, and of the reciprocal of their pace its mean and its logarithm's.

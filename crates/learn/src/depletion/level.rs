@@ -245,11 +245,15 @@ impl Level {
     }
 
     /// A reading that waits is counted, and so is a fall that was put aside: until the next reading tells, it is
-    /// likelier that much was used than that nothing was.
+    /// likelier that much was used than that nothing was. A fall like that is no error of a few per cent: what is left
+    /// is then what the reading says, however sure the level had been.
     fn settle(&mut self, prior: &Prior) {
         let (Some(known), Some(last)) = (self.day, self.last) else { return };
         match self.odd {
-            Some(odd) if odd.level < last.level => _ = self.count(prior, known, odd, last),
+            Some(odd) if odd.level < last.level => {
+                self.count(prior, known, odd, last);
+                self.anchor(prior, odd);
+            }
             _ if last.day > known => _ = self.count(prior, known, last, last),
             _ => {}
         }
@@ -267,7 +271,10 @@ impl Level {
         let used_since = |days: f64| (rate * days).min(full);
         let gone = used_since(now.day - before.day);
         let filled = var + (FILLED * full).powi(2) + gone * gone / 12.0;
-        let replaced = REPLACED.ln() + log_normal(now.level - (full - 0.5 * gone), filled);
+        // What ran empty since was replaced for it, unless it is read as empty.
+        let empty = self.ran_empty(prior, now.day - known);
+        let replaced =
+            (REPLACED + (1.0 - REPLACED) * empty).ln() + log_normal(now.level - (full - 0.5 * gone), filled);
         let misread = MISREAD.ln() - full.ln();
         let agrees = |odd: Reading| {
             let gone = used_since(now.day - odd.day);
@@ -300,6 +307,15 @@ impl Level {
         }
         self.odd = Some(now);
         Seen::Outlier
+    }
+
+    /// The probability that use for so many days at the rate, as far as that is known, would have used all there was.
+    fn ran_empty(&self, prior: &Prior, days: f64) -> f64 {
+        let slower = |view: &View| match view.level {
+            left if left <= 0.0 || days <= 0.0 => f64::from(left > 0.0),
+            left => gamma_above(view.shape, view.shape * view.rate * days / left, ln_gamma(view.shape)),
+        };
+        1.0 - self.likely(prior).into_iter().map(|(p, view, _)| p * slower(view)).sum::<f64>().clamp(0.0, 1.0)
     }
 
     /// Use until a reading, from the day for which the views hold. Returns the logarithm of the reading's density.

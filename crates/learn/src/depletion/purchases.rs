@@ -7,8 +7,8 @@ use super::prior::{HABITS, Habit, Prior};
 use super::special::{beta_below, gamma_above, ln_beta, ln_gamma};
 use super::{DepletionError, Pace, checked, limited};
 
-/// Sooner than this probability has it, nothing can be used up: what is bought then is added to the same lot.
-const TOO_SOON: f64 = 0.02;
+/// How often something is bought while there is still some of it. The lots are then used up one after the other.
+const IN_STOCK: f64 = 0.02;
 /// What a habit's probability keeps at each purchase, so that a buyer may change.
 const KEPT: f64 = 0.99;
 /// How much less likely than the likeliest a habit can become (a logarithm).
@@ -60,54 +60,52 @@ impl Purchases {
     }
 
     /// Units that were bought at a day. A purchase before the last one is not counted, and `false` is returned.
+    ///
+    /// Either the lot before is used up, which tells how long it lasted, or it is not, and what was bought is used
+    /// after it: whichever is likelier, so that a lot which lasted for less time than most is not taken for one in
+    /// stock.
     pub fn bought(&mut self, prior: &Prior, day: f64, units: f64) -> Result<bool, DepletionError> {
-        self.count(prior, day, units).map(|counted| counted.is_some())
-    }
-
-    /// The logarithm of a purchase's density, 0 where it tells no interval, nothing where it is not counted.
-    pub(super) fn count(
-        &mut self,
-        prior: &Prior,
-        day: f64,
-        units: f64,
-    ) -> Result<Option<f64>, DepletionError> {
         let day = checked("day", day)?;
         let units = limited(units, 1e-9, MOST_UNITS).ok_or(DepletionError::NoUnits(units))?;
         if self.last.is_some_and(|last| day < last) {
-            return Ok(None);
+            return Ok(false);
         }
         self.last = Some(day);
         let Some(lot) = self.lot else {
             self.lot = Some(Lot { day, units });
-            return Ok(Some(0.0));
+            return Ok(true);
         };
-        let (days, used) = (day - lot.day, lot.units);
-        let total = self.views.iter().map(|view| view.weight.exp()).sum::<f64>();
-        if days <= 0.0 || 1.0 - self.lasts(prior, days) < TOO_SOON {
+        let days = day - lot.day;
+        if days <= 0.0 || self.is_in_stock(prior, lot, days) {
             self.lot = Some(Lot { units: (lot.units + units).min(MOST_UNITS), ..lot });
-            return Ok(Some(0.0));
+            return Ok(true);
         }
         for (view, habit) in self.views.iter_mut().zip(&prior.habits) {
-            let (each, shape) = shape_of(habit, used);
-            let ratio = each * days / (view.shape * view.days);
-            // The density of a beta prime variable.
-            view.weight += (shape - 1.0) * ratio.ln()
-                - (shape + view.shape) * ratio.ln_1p()
-                - ln_beta(shape, view.shape)
-                + (ratio / days).ln();
+            view.weight += view.log_density(habit, lot.units, days);
+            let (each, shape) = shape_of(habit, lot.units);
             view.days = (view.shape * view.days + each * days) / (view.shape + shape);
             view.shape = (1.0 / (1.0 / (view.shape + shape) + habit.drift * days))
                 .max(prior.unit_days.shape.min(view.shape + shape));
         }
         let best = self.views.iter().map(|view| view.weight).fold(f64::NEG_INFINITY, f64::max);
-        let after: f64 = self.views.iter().map(|view| (view.weight - best).exp()).sum();
-        let evidence = best + (after / total).ln();
         for (view, habit) in self.views.iter_mut().zip(&prior.habits) {
             let kept = KEPT * (view.weight - best) + (1.0 - KEPT) * habit.share.max(1e-9).ln();
             view.weight = kept.max(-LEAST);
         }
         self.lot = Some(Lot { day, units });
-        Ok(Some(evidence))
+        Ok(true)
+    }
+
+    /// Whether a purchase after `days` is likelier one of who still has some than of who has used up the lot: the
+    /// former comes at any time of the lot's, the latter at its end.
+    fn is_in_stock(&self, prior: &Prior, lot: Lot, days: f64) -> bool {
+        let of_all = || self.views.iter().zip(&prior.habits).zip(self.probabilities());
+        let usual = of_all().map(|((view, _), p)| p * view.days).sum::<f64>() * lot.units;
+        // Later than usual what was still there would have been used up.
+        let ends = || -> f64 {
+            of_all().map(|((view, habit), p)| p * view.log_density(habit, lot.units, days).exp()).sum()
+        };
+        days < usual && (1.0 - IN_STOCK) * ends() < IN_STOCK / usual
     }
 
     /// When the last lot is used up, as seen at `now_day`, which must not lie before the last purchase: the lot has
@@ -189,6 +187,16 @@ impl Purchases {
             }
             at(RATES - 1)
         })
+    }
+}
+
+impl View {
+    /// The logarithm of the density of a lot's days: as the ratio of two gamma variables, a beta prime one.
+    fn log_density(&self, habit: &Habit, units: f64, days: f64) -> f64 {
+        let (each, shape) = shape_of(habit, units);
+        let ratio = each * days / (self.shape * self.days);
+        (shape - 1.0) * ratio.ln() - (shape + self.shape) * ratio.ln_1p() - ln_beta(shape, self.shape)
+            + (ratio / days).ln()
     }
 }
 

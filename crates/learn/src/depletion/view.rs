@@ -83,14 +83,13 @@ impl View {
         // A reading's weight must not depend on what it says, or high ones would count for more; only a rate that is
         // far off is taken for the wrong one to weigh at.
         let near = NEAR / self.shape.sqrt();
-        let information = |moved: f64| {
+        let weight = |moved: f64| {
             let at = self.rate * (moved - moved.clamp(-near, near)).exp();
-            (at * over).powi(2) / spread(at)
+            at * at * over / spread(at)
         };
         let excess = |moved: f64| {
             let rate = self.rate * moved.exp();
-            self.shape * (rate - self.rate)
-                + information(moved) * (rate - used(rate) / over.max(f64::MIN_POSITIVE))
+            self.shape * (rate - self.rate) + weight(moved) * (rate * over - used(rate))
         };
         // Whatever comes, it stays a number.
         let off = (self.rate / typical.typical).ln();
@@ -101,7 +100,7 @@ impl View {
         }
         let moved = 0.5 * (low + high);
         let rate = self.rate * moved.exp();
-        let shape = self.shape + information(moved);
+        let shape = self.shape + weight(moved) * over;
         let (spread, told) = (spread(rate), told(rate));
         let expected = self.level + self.slope * (rate - self.rate) - rate * days;
         let miss = told.level - expected;

@@ -21,6 +21,8 @@ pub(crate) struct Way {
     pub(crate) four: f64,
     /// Standard deviation by which the logarithm of the days of a unit wanders from one lot to the next.
     pub(crate) drift: f64,
+    /// How often another unit is bought while there is still some of the lot.
+    pub(crate) ahead: f64,
 }
 
 pub(crate) fn any(chance: &mut Chance) -> Way {
@@ -30,6 +32,7 @@ pub(crate) fn any(chance: &mut Chance) -> Way {
         two: one(&[0.0, 0.2, 0.5]),
         four: one(&[0.0, 0.1]),
         drift: one(&[0.0, 0.0, 0.1]),
+        ahead: one(&[0.0, 0.0, 0.15]),
     }
 }
 
@@ -45,10 +48,15 @@ impl Buyer {
                 () if kind < way.two + way.four => 4.0,
                 () => 1.0,
             };
+            let mut lasts = |units: f64| gamma(chance, units * way.shape) / way.shape * days * factor;
+            let (lot, more) = (lasts(units), lasts(1.0));
             buyer.purchases.push((day, units));
-            let shape = units * way.shape;
-            day += gamma(chance, shape) / way.shape * days * factor;
-            buyer.used_up.push(day);
+            buyer.used_up.push(day + lot);
+            if chance.even() < way.ahead {
+                buyer.purchases.push((day + lot * chance.even(), 1.0));
+                buyer.used_up.push(day + lot + more);
+            }
+            day = buyer.used_up[buyer.used_up.len() - 1];
             // It is bought again when it is missed, which takes a little.
             day += 0.03 * days * chance.waiting();
             factor *= f64::exp(way.drift * chance.normal());

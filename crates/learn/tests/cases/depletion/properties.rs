@@ -210,9 +210,8 @@ fn a_prior_is_learnt_from_little_or_not_at_all() {
         readings: (0..90).map(|d| (f64::from(d), 1.0 - 0.01 * f64::from(d))).collect(),
         replaced: vec![0.0],
         purchases: (0..9).map(|i| (100.0 * f64::from(i), 1.0)).collect(),
-        until: 800.0,
     };
-    let at_once = History { purchases: vec![(1.0, 1.0); 5], until: 1.0, ..History::default() };
+    let at_once = History { purchases: vec![(1.0, 1.0); 5], ..History::default() };
     for histories in [vec![constant; 20], vec![alike.clone(); 20], vec![alike.clone()], vec![at_once]] {
         let prior = Prior::fit(&histories).unwrap();
         prior.check().unwrap();
@@ -301,7 +300,6 @@ proptest! {
 
     #[test]
     fn units_of_level_and_time_do_not_matter(readings in readings(), level in 0.01..1000.0_f64, time in 0.04..30.0_f64) {
-        // Whether a level is a multiple of a step is a matter of rounding only where there is a step.
         let prior = Prior::default();
         let other = in_units(&prior, level, time);
         let (mut here, mut there) = (Level::new(&prior), Level::new(&other));
