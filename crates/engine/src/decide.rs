@@ -443,6 +443,7 @@ impl Decision<'_> {
             TimerPurpose::OrderWindow(order_id) => return self.window_ends(order_id),
             TimerPurpose::ReceiptDue(_) | TimerPurpose::LotPerishes => return,
             purpose @ (TimerPurpose::ForecastDue { .. }
+            | TimerPurpose::PurchaseDue(_)
             | TimerPurpose::NeedDue(_)
             | TimerPurpose::ActionDue(_)
             | TimerPurpose::MandateEnds(_)) => return self.connection_timer(purpose, at),
@@ -607,6 +608,7 @@ fn concerns(purpose: &TimerPurpose, promise: &str) -> bool {
         | TimerPurpose::LotPerishes
         | TimerPurpose::OrderWindow(_)
         | TimerPurpose::ForecastDue { .. }
+        | TimerPurpose::PurchaseDue(_)
         | TimerPurpose::NeedDue(_)
         | TimerPurpose::ActionDue(_)
         | TimerPurpose::MandateEnds(_) => false,

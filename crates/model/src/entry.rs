@@ -155,6 +155,8 @@ pub enum TimerPurpose {
     MandateEnds(String),
     /// Some of a stock keeps until now.
     LotPerishes,
+    /// By now, something has to be done for what is used up of a category, as what was bought of it tells.
+    PurchaseDue(String),
 }
 
 /// What people and programs ask of an entity.

@@ -322,6 +322,8 @@ impl Fold<'_> {
             | ConnectionFact::DeviceGone { .. }
             | ConnectionFact::PriorPinned { .. }
             | ConnectionFact::ItemBought { .. }
+            | ConnectionFact::ItemAwaited { .. }
+            | ConnectionFact::ItemArrived { .. }
             | ConnectionFact::LevelSeen(_)
             | ConnectionFact::SlotReplaced { .. }
             | ConnectionFact::AwaySet { .. }

@@ -7,8 +7,8 @@ use model::Time;
 use model::connection::{ActionEnd, ActionState, ConnectionFact, LevelSeen, MandateState, NeedStage};
 
 use super::{
-    ActionRecord, BOUGHT_KEPT, Bought, CONTACTS_KEPT, Connection, Contact, Device, KEPT, MandateRecord,
-    NeedRecord, Pinned, SPENDS_KEPT, Slot, days_of,
+    ActionRecord, Arrival, BOUGHT_KEPT, Bought, CONTACTS_KEPT, Connection, Contact, Device, KEPT,
+    MandateRecord, NeedRecord, Pinned, SPENDS_KEPT, Slot, days_of,
 };
 
 pub(crate) fn apply(connection: &mut Connection, fact: &ConnectionFact) {
@@ -56,6 +56,18 @@ pub(crate) fn apply(connection: &mut Connection, fact: &ConnectionFact) {
             let over = bought.len().saturating_sub(BOUGHT_KEPT);
             bought.drain(..over);
         }
+        ConnectionFact::ItemAwaited { category, order_id, quantity, at } => {
+            let in_use = connection.in_use.entry(category.clone()).or_default();
+            in_use.awaits(Arrival { order_id: order_id.clone(), quantity: *quantity, at: *at });
+        }
+        ConnectionFact::ItemArrived { category, order_id, quantity, at } => {
+            let arrival = Arrival { order_id: order_id.clone(), quantity: *quantity, at: *at };
+            let in_use = connection.in_use.entry(category.clone()).or_default();
+            match connection.priors.get(category) {
+                Some(pinned) => in_use.arrives(&pinned.prior, arrival),
+                None => in_use.arrives(&Prior::default(), arrival),
+            }
+        }
         ConnectionFact::LevelSeen(seen) => level_seen(connection, seen),
         ConnectionFact::SlotReplaced { device_id, slot, at } => {
             with_slot(connection, device_id, slot, |slot, prior| {
@@ -95,11 +107,15 @@ pub(crate) fn apply(connection: &mut Connection, fact: &ConnectionFact) {
         }
         ConnectionFact::NeedMoved { need_id, stage, at, order_id, why } => {
             let by_customer = *stage == NeedStage::Lapsed && why.as_deref() == Some("customer");
-            let subject = connection.needs.get(need_id).map(|record| record.need.subject.clone());
-            if let Some((device, slot)) =
-                subject.filter(|_| by_customer).and_then(|subject| subject.device_id.zip(subject.slot))
+            let need = connection.needs.get(need_id).filter(|_| by_customer);
+            if let Some((category, subject)) =
+                need.map(|record| (record.need.category.clone(), record.need.subject.clone()))
             {
-                with_slot(connection, &device, &slot, |slot, _| slot.declined = Some(slot.cycle));
+                if let Some((device, slot)) = subject.device_id.zip(subject.slot) {
+                    with_slot(connection, &device, &slot, |slot, _| slot.declined = Some(slot.cycle));
+                } else if let Some(in_use) = connection.in_use.get_mut(&category) {
+                    in_use.declined = Some(in_use.cycle);
+                }
             }
             if let Some(record) = connection.needs.get_mut(need_id) {
                 record.stage = *stage;

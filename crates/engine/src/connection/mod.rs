@@ -8,10 +8,10 @@ mod policy;
 
 use std::collections::BTreeMap;
 
-use learn::depletion::{Level, Prior};
+use learn::depletion::{Level, Prior, Purchases};
 use model::connection::{
     Action, ActionState, Consent, DecisionRecord, Fallback, Friction, MandateState, MandateTerms,
-    MessageClass, Need, NeedStage, Preference, SHARE_MAX, Spend, Strategy,
+    MessageClass, Need, NeedOrigin, NeedStage, Preference, SHARE_MAX, Spend, Strategy,
 };
 use model::{Quantity, Time};
 use serde::{Deserialize, Serialize};
@@ -31,8 +31,16 @@ pub const KEPT: usize = 40;
 const CONTACTS_KEPT: usize = 200;
 /// Spending is counted over as many orders of the past.
 const SPENDS_KEPT: usize = 500;
-/// Purchases of a category from which the next is foreseen.
+/// Purchases of a category by which offers are ranked.
 const BOUGHT_KEPT: usize = 24;
+/// Orders of a category that are on their way: more are not waited for.
+const AWAITED_KEPT: usize = 8;
+/// Arrivals of a category that are named where a need is foreseen from them.
+const ARRIVED_KEPT: usize = 5;
+
+/// What was bought is used from this level of sharing on, and readings from this one.
+pub(crate) const SHARE_HISTORY: u8 = 1;
+pub(crate) const SHARE_READINGS: u8 = 2;
 
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Connection {
@@ -57,8 +65,10 @@ pub struct Connection {
     pub decisions: BTreeMap<String, DecisionRecord>,
     /// The latest, oldest first.
     pub contacts: Vec<Contact>,
-    /// By category, the latest last: what was bought, from which the next need is foreseen where no device tells.
+    /// By category, the latest last: what was bought.
     pub bought: BTreeMap<String, Vec<Bought>>,
+    /// By category: what came into the house, from which the next need is foreseen where no device tells.
+    pub in_use: BTreeMap<String, InUse>,
     /// By category.
     pub priors: BTreeMap<String, Pinned>,
     /// How offers were taken, by category and strategy.
@@ -103,6 +113,29 @@ pub struct Bought {
     pub at: Time,
     pub item_id: String,
     pub quantity: Quantity,
+}
+
+/// What is used of a category, as what was bought and arrived tells.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct InUse {
+    /// How long what arrives lasts; nothing before the first arrival.
+    pub purchases: Option<Box<Purchases>>,
+    /// Orders that are on their way, the latest last.
+    pub awaited: Vec<Arrival>,
+    /// The latest last.
+    pub arrived: Vec<Arrival>,
+    /// Counts the arrivals.
+    pub cycle: u64,
+    /// The cycle for which the customer called an order off: nothing more is begun in it.
+    pub declined: Option<u64>,
+}
+
+/// What an order brings, or has brought: when it was placed, or came.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Arrival {
+    pub order_id: String,
+    pub quantity: Quantity,
+    pub at: Time,
 }
 
 /// How offers were taken.
@@ -215,6 +248,21 @@ impl Connection {
         })
     }
 
+    /// The open need about the same thing, or the one that was foreseen from purchases, which is about whatever the
+    /// customer has of the category.
+    pub fn open_or_foreseen(
+        &self,
+        category: &str,
+        device: Option<&str>,
+        slot: Option<&str>,
+    ) -> Option<(&String, &NeedRecord)> {
+        let foreseen = || {
+            let open = self.open_need(category, None, None);
+            open.filter(|(_, record)| record.need.origin == NeedOrigin::Predicted)
+        };
+        self.open_need(category, device, slot).or_else(foreseen)
+    }
+
     /// The mandate that may order for a category, and for a device and slot: one that names them first.
     pub fn mandate_for(
         &self,
@@ -260,6 +308,20 @@ impl Connection {
         self.devices.get(device_id)?.slots.get(slot)
     }
 
+    /// Whether a device tells how much is left of a category: one that is still there, whose readings are shared, and
+    /// that is not silent for long.
+    pub fn is_told(&self, category: &str, now: Time) -> bool {
+        let tells = |slot: &Slot| {
+            let heard = |level: &Level| !level.is_silent(days_of(now));
+            slot.category == category && slot.level.as_deref().is_some_and(heard)
+        };
+        self.devices.iter().any(|(id, device)| {
+            device.gone_at.is_none()
+                && self.share(category, Some(id)) >= SHARE_READINGS
+                && device.slots.values().any(tells)
+        })
+    }
+
     /// Messages about a category, or about any, since a time.
     pub fn contacts_since(&self, category: Option<&str>, since: Time) -> u32 {
         let counted = |contact: &&Contact| {
@@ -290,6 +352,27 @@ impl Slot {
             declined: None,
             replaced_at: None,
         }
+    }
+}
+
+impl InUse {
+    /// An order is on its way.
+    pub(crate) fn awaits(&mut self, arrival: Arrival) {
+        self.awaited.push(arrival);
+        let over = self.awaited.len().saturating_sub(AWAITED_KEPT);
+        self.awaited.drain(..over);
+    }
+
+    /// An order is there, and a new cycle begins.
+    pub(crate) fn arrives(&mut self, prior: &Prior, arrival: Arrival) {
+        self.awaited.retain(|awaited| awaited.order_id != arrival.order_id);
+        let purchases = self.purchases.get_or_insert_with(|| Box::new(Purchases::new(prior)));
+        // What came before the last, and no units at all, change nothing.
+        let _ = purchases.bought(prior, days_of(arrival.at), arrival.quantity.as_f64());
+        self.cycle = self.cycle.saturating_add(1);
+        self.arrived.push(arrival);
+        let over = self.arrived.len().saturating_sub(ARRIVED_KEPT);
+        self.arrived.drain(..over);
     }
 }
 

@@ -43,6 +43,7 @@ fn promise_of(purpose: &TimerPurpose) -> &str {
         TimerPurpose::OrderWindow(order) => order,
         TimerPurpose::LotPerishes => "",
         TimerPurpose::ForecastDue { device_id, .. } => device_id,
+        TimerPurpose::PurchaseDue(category) => category,
         TimerPurpose::NeedDue(id) | TimerPurpose::ActionDue(id) | TimerPurpose::MandateEnds(id) => id,
     }
 }
@@ -64,6 +65,7 @@ pub(crate) fn check_state(customer: &Customer) -> Result<(), String> {
         let connection = &customer.connection;
         let of_connection = match &timer.purpose {
             TimerPurpose::ForecastDue { device_id, slot } => Some(connection.slot(device_id, slot).is_some()),
+            TimerPurpose::PurchaseDue(category) => Some(connection.in_use.contains_key(category)),
             TimerPurpose::NeedDue(id) => Some(connection.needs.contains_key(id)),
             TimerPurpose::ActionDue(id) => {
                 Some(connection.actions.get(id).is_some_and(|record| record.state.is_open()))
@@ -96,6 +98,7 @@ pub(crate) fn check_state(customer: &Customer) -> Result<(), String> {
             | TimerPurpose::OrderWindow(_)
             | TimerPurpose::LotPerishes
             | TimerPurpose::ForecastDue { .. }
+            | TimerPurpose::PurchaseDue(_)
             | TimerPurpose::NeedDue(_)
             | TimerPurpose::ActionDue(_)
             | TimerPurpose::MandateEnds(_) => ("no promise's", false),

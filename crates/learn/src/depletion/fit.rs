@@ -18,8 +18,6 @@ pub struct History {
     pub replaced: Vec<f64>,
     /// (day, units).
     pub purchases: Vec<(f64, f64)>,
-    /// The day until which everything bought is known; the last purchase's or a later one.
-    pub until: f64,
 }
 
 /// What an E-step sums up: customers, their kinds, and of the reciprocal of their pace its mean and its logarithm's.
@@ -86,7 +84,7 @@ impl Prior {
                 let mut sums: Sums<KINDS> = Sums::new(self.kinds.iter().map(|kind| kind.share), self.rate);
                 for history in &levels {
                     let level = history.level(&prior)?;
-                    sums.add(level.shares(), |kind| level.pace(kind));
+                    sums.add(level.probabilities(), |kind| level.pace(kind));
                 }
                 prior.rate = sums.pace();
                 prior.kinds.iter_mut().zip(sums.shares()).for_each(|(kind, share)| kind.share = share);
@@ -96,7 +94,7 @@ impl Prior {
                     Sums::new(self.habits.iter().map(|habit| habit.share), self.unit_days);
                 for history in &buyers {
                     let purchases = history.bought(&prior)?;
-                    sums.add(purchases.shares(), |habit| purchases.pace(habit));
+                    sums.add(purchases.probabilities(), |habit| purchases.pace(habit));
                 }
                 prior.unit_days = sums.pace();
                 prior.habits.iter_mut().zip(sums.shares()).for_each(|(habit, share)| habit.share = share);

@@ -1,6 +1,5 @@
 //! When it runs empty, as a distribution.
 
-use super::DepletionError;
 use crate::Quantiles;
 
 /// Points in which a distribution is told, and how much of it may lie outside them on either side.
@@ -42,7 +41,7 @@ impl Forecast {
 }
 
 /// A distribution of days from its distribution function, which is sought around `about` days.
-pub(super) fn days(about: f64, within: impl Fn(f64) -> f64) -> Result<Quantiles, DepletionError> {
+pub(super) fn days(about: f64, within: impl Fn(f64) -> f64) -> Quantiles {
     let now = within(0.0).clamp(0.0, 1.0);
     let mut points = Vec::with_capacity(POINTS + 1);
     if now > OUTSIDE {
@@ -76,7 +75,7 @@ pub(super) fn days(about: f64, within: impl Fn(f64) -> f64) -> Result<Quantiles,
     }
     // Where nothing at all can be told, it is not before the end of all times that are looked at.
     Quantiles::new(if points.is_empty() { vec![(1.0, 1e15)] } else { points })
-        .map_err(|_| DepletionError::NotRepresentable)
+        .expect("each point's probability is above the one before, and its day not below")
 }
 
 /// The value at which a rising function of a positive number reaches `p`, by bisection of the logarithm.

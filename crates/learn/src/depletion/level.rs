@@ -10,13 +10,13 @@ use super::{DepletionError, Kind, Pace, Prior, checked, limited};
 
 /// How likely a reading is of another content, and how likely it is of nothing at all.
 const REPLACED: f64 = 0.02;
-const MISREAD: f64 = 1e-12;
+const MISREAD: f64 = 1e-3;
 /// How well full is known, as a share of it.
 const FILLED: f64 = 0.02;
 /// Levels are told in steps if they all are multiples of at least this share of full.
 const FINEST: f64 = 1e-3;
-/// The coarsest step that is believed before two different levels prove it, as a share of full.
-const COARSEST: f64 = 0.25;
+/// The step that is supposed, as a share of full, as long as no two levels tell.
+const COARSE: f64 = 0.1;
 /// Rounding does not show, being blurred by noise, where this share of readings rises: of a level that hardly moves,
 /// σ / (√π · step) of the readings round to a higher step than the one before, σ being the noise.
 const BLURRED: f64 = 0.12;
@@ -33,6 +33,9 @@ const SILENT: f64 = 5.0;
 const SPACING_KEPT: f64 = 0.9;
 /// Kinds that are less likely than this are left out of a forecast.
 const NEGLIGIBLE: f64 = 0.004;
+
+/// Of use of a greater shape than this only the rate is uncertain.
+const CERTAIN: f64 = 1e5;
 
 /// What a reading was taken for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -78,7 +81,7 @@ pub struct Level {
 impl Level {
     pub fn new(prior: &Prior) -> Self {
         let view = |kind: &Kind| View {
-            weight: kind.share.max(1e-9).ln(),
+            weight: log_share(kind),
             rate: prior.rate.typical,
             shape: prior.rate.shape,
             level: prior.full,
@@ -172,46 +175,40 @@ impl Level {
             return Err(DepletionError::Before);
         }
         let since = now - known;
-        let views = current.likely();
-        let within = |days: f64| -> f64 {
-            let part = |(h, p): &(usize, f64)| {
-                p * within(&current.views[*h], &prior.kinds[*h], prior, since + days, empty_at)
-            };
-            views.iter().map(part).sum()
+        let kinds = current.likely(prior);
+        let mixed = |of: &dyn Fn(&View, &Kind) -> f64| -> f64 {
+            kinds.iter().map(|(p, view, kind)| p * of(view, kind)).sum()
         };
-        let mean =
-            |of: &dyn Fn(&View) -> f64| views.iter().map(|(h, p)| p * of(&current.views[*h])).sum::<f64>();
-        let (rate, level) = (mean(&|view| view.rate), mean(&|view| view.level));
-        let about = ((level - empty_at).max(0.01 * prior.full) / rate - since).max(0.1 * prior.full / rate);
-        let days = forecast::days(about, within)?;
-        let below = |rate: f64| -> f64 {
-            let part = |(h, p): &(usize, f64)| {
-                let view = &current.views[*h];
-                let shape = view.shape_after(prior.kinds[*h].drift * since, prior.rate.shape);
-                p * gamma_above(shape, shape * view.rate / rate, ln_gamma(shape))
-            };
-            views.iter().map(part).sum()
+        let rate = mixed(&|view, _| view.rate);
+        let left = mixed(&|view, _| view.level) - empty_at;
+        let about = (left / rate - since).max(0.1 * prior.full / rate);
+        let within = |days: f64| mixed(&|view, kind| within(view, kind, prior, since + days, empty_at));
+        let slower_than = |rate: f64| {
+            mixed(&|view, kind| {
+                let shape = view.shape_after(kind.drift * since, prior.rate.shape);
+                gamma_above(shape, shape * view.rate / rate, ln_gamma(shape))
+            })
         };
-        let at = |p: f64| forecast::invert(p, rate * 1e-15, rate * 1e15, below);
-        Ok(Forecast { days, rate: [at(0.1), at(0.5), at(0.9)] })
-    }
-
-    /// The kinds that matter, with their probabilities.
-    fn likely(&self) -> Vec<(usize, f64)> {
-        let best = self.views.iter().map(|view| view.weight).fold(f64::NEG_INFINITY, f64::max);
-        let weights = self.views.map(|view| (view.weight - best).exp());
-        let all: f64 = weights.iter().sum();
-        let kept: Vec<(usize, f64)> =
-            weights.iter().map(|w| w / all).enumerate().filter(|(_, p)| *p > NEGLIGIBLE).collect();
-        let sum: f64 = kept.iter().map(|(_, p)| p).sum();
-        kept.into_iter().map(|(h, p)| (h, p / sum)).collect()
+        let at = |p: f64| forecast::invert(p, rate * 1e-15, rate * 1e15, slower_than);
+        Ok(Forecast { days: forecast::days(about, within), rate: [at(0.1), at(0.5), at(0.9)] })
     }
 
     /// Each kind's probability.
-    pub(super) fn shares(&self) -> [f64; KINDS] {
-        let mut shares = [0.0; KINDS];
-        self.likely().into_iter().for_each(|(h, p)| shares[h] = p);
-        shares
+    pub(super) fn probabilities(&self) -> [f64; KINDS] {
+        let best = self.views.iter().map(|view| view.weight).fold(f64::NEG_INFINITY, f64::max);
+        let weights = self.views.map(|view| (view.weight - best).exp());
+        let all: f64 = weights.iter().sum();
+        weights.map(|weight| weight / all)
+    }
+
+    /// The kinds that matter, with their probabilities.
+    fn likely<'a>(&'a self, prior: &'a Prior) -> Vec<(f64, &'a View, &'a Kind)> {
+        let of_all = self.probabilities().into_iter().zip(&self.views).zip(&prior.kinds);
+        let mut kept: Vec<_> =
+            of_all.map(|((p, view), kind)| (p, view, kind)).filter(|(p, ..)| *p > NEGLIGIBLE).collect();
+        let all: f64 = kept.iter().map(|(p, ..)| p).sum();
+        kept.iter_mut().for_each(|(p, ..)| *p /= all);
+        kept
     }
 
     /// What is known of the rate if its use is of one kind.
@@ -220,16 +217,14 @@ impl Level {
     }
 
     /// A mean over the kinds.
-    fn mean(&self, of: impl Fn(usize, &View) -> f64) -> f64 {
-        let best = self.views.iter().map(|view| view.weight).fold(f64::NEG_INFINITY, f64::max);
-        let weights = self.views.map(|view| (view.weight - best).exp());
-        let all: f64 = weights.iter().sum();
-        self.views.iter().zip(weights).enumerate().map(|(h, (view, w))| w / all * of(h, view)).sum()
+    fn mean(&self, prior: &Prior, of: impl Fn(&View, &Kind) -> f64) -> f64 {
+        let of_all = self.probabilities().into_iter().zip(&self.views).zip(&prior.kinds);
+        of_all.map(|((p, view), kind)| p * of(view, kind)).sum()
     }
 
     /// The step in which levels are told, as far as it is known.
     fn step(&self, prior: &Prior) -> f64 {
-        self.step.min(COARSEST * prior.full)
+        if self.step > 0.5 * prior.full { COARSE * prior.full } else { self.step }
     }
 
     /// The level is known by a reading alone.
@@ -249,12 +244,18 @@ impl Level {
         }
     }
 
-    /// A reading that waits is counted.
+    /// A reading that waits is counted, and so is a fall that was put aside: until the next reading tells, it is
+    /// likelier that much was used than that nothing was. A fall like that is no error of a few per cent: what is left
+    /// is then what the reading says, however sure the level had been.
     fn settle(&mut self, prior: &Prior) {
-        if let (Some(known), Some(last)) = (self.day, self.last)
-            && last.day > known
-        {
-            self.count(prior, known, last, last);
+        let (Some(known), Some(last)) = (self.day, self.last) else { return };
+        match self.odd {
+            Some(odd) if odd.level < last.level => {
+                self.count(prior, known, odd, last);
+                self.anchor(prior, odd);
+            }
+            _ if last.day > known => _ = self.count(prior, known, last, last),
+            _ => {}
         }
     }
 
@@ -262,15 +263,18 @@ impl Level {
     fn explain(&mut self, prior: &Prior, known: f64, now: Reading) -> Seen {
         let full = prior.full;
         let before = self.last.unwrap_or(Reading { day: known, level: full });
-        let rate = self.mean(|_, view| view.rate);
-        let var = self.mean(|h, _| plain(&prior.kinds[h], self.step(prior), now.level).var);
+        let rate = self.mean(prior, |view, _| view.rate);
+        let var = self.mean(prior, |_, kind| plain(kind, self.step(prior), now.level).var);
         let mut used = self.clone();
         let usual = (1.0 - REPLACED - MISREAD).ln() + used.count(prior, known, now, before);
         // A new content may have been used from, for up to the whole time.
         let used_since = |days: f64| (rate * days).min(full);
         let gone = used_since(now.day - before.day);
         let filled = var + (FILLED * full).powi(2) + gone * gone / 12.0;
-        let replaced = REPLACED.ln() + log_normal(now.level - (full - 0.5 * gone), filled);
+        // What ran empty since was replaced for it, unless it is read as empty.
+        let empty = self.ran_empty(prior, now.day - known);
+        let replaced =
+            (REPLACED + (1.0 - REPLACED) * empty).ln() + log_normal(now.level - (full - 0.5 * gone), filled);
         let misread = MISREAD.ln() - full.ln();
         let agrees = |odd: Reading| {
             let gone = used_since(now.day - odd.day);
@@ -305,38 +309,53 @@ impl Level {
         Seen::Outlier
     }
 
+    /// The probability that use for so many days at the rate, as far as that is known, would have used all there was.
+    fn ran_empty(&self, prior: &Prior, days: f64) -> f64 {
+        let slower = |view: &View| match view.level {
+            left if left <= 0.0 || days <= 0.0 => f64::from(left > 0.0),
+            left => gamma_above(view.shape, view.shape * view.rate * days / left, ln_gamma(view.shape)),
+        };
+        1.0 - self.likely(prior).into_iter().map(|(p, view, _)| p * slower(view)).sum::<f64>().clamp(0.0, 1.0)
+    }
+
     /// Use until a reading, from the day for which the views hold. Returns the logarithm of the reading's density.
     fn count(&mut self, prior: &Prior, known: f64, now: Reading, before: Reading) -> f64 {
         let (days, gap, step) = (now.day - known, now.day - before.day, self.step(prior));
-        let blurred = self.rises >= BLURRED;
-        let change = now.level - before.level;
-        let sd = self.mean(|h, _| plain(&prior.kinds[h], step, now.level).var).sqrt();
-        let was_empty = self.mean(|_, view| view.level) < NEAR_EMPTY * sd;
+        let (change, blurred) = (now.level - before.level, self.rises >= BLURRED);
+        let alone = |kind: &Kind| plain(kind, step, now.level);
+        let sd = self.mean(prior, |_, kind| alone(kind).var).sqrt();
+        let was_empty = self.mean(prior, |view, _| view.level) < NEAR_EMPTY * sd;
         let is_empty = now.level < NEAR_EMPTY * sd;
-        let best = self.views.iter().map(|view| view.weight).fold(f64::NEG_INFINITY, f64::max);
-        let before_all: f64 = self.views.iter().map(|view| (view.weight - best).exp()).sum();
+        let all = |views: &[View; KINDS]| {
+            let best = views.iter().map(|view| view.weight).fold(f64::NEG_INFINITY, f64::max);
+            best + views.iter().map(|view| (view.weight - best).exp()).sum::<f64>().ln()
+        };
+        let prior_weight = all(&self.views);
         for (view, kind) in self.views.iter_mut().zip(&prior.kinds) {
-            let told = |rate: f64| match blurred {
-                true => plain(kind, step, now.level),
-                false => told(kind, step, now.level, change, rate * gap),
-            };
             // That it is empty says that at least as much was used as there was, and not how much would have been.
             let enough = is_empty && view.level - view.rate * days <= now.level;
             view.weight += match was_empty || enough {
-                true => view.update_level(kind, prior.rate.shape, days, plain(kind, step, now.level)),
-                false => view.update(kind, prior.rate.shape, days, told),
+                true => view.update_level(kind, prior.rate.shape, days, alone(kind)),
+                false => view.update(kind, &prior.rate, days, |rate| match blurred {
+                    true => alone(kind),
+                    false => bordering(kind, step, now.level, change, rate * gap),
+                }),
             };
         }
-        let after: f64 = self.views.iter().map(|view| (view.weight - best).exp()).sum();
-        let evidence = (after / before_all).ln();
+        let weight = all(&self.views);
         let best = self.views.iter().map(|view| view.weight).fold(f64::NEG_INFINITY, f64::max);
         for (view, kind) in self.views.iter_mut().zip(&prior.kinds) {
-            let kept = KEPT * (view.weight - best) + (1.0 - KEPT) * kind.share.max(1e-9).ln();
+            let kept = KEPT * (view.weight - best) + (1.0 - KEPT) * log_share(kind);
             view.weight = kept.max(-LEAST);
         }
         (self.day, self.last, self.odd) = (Some(now.day), Some(now), None);
-        evidence
+        weight - prior_weight
     }
+}
+
+/// The logarithm of a kind's share of the population; of none a little, for who is new.
+fn log_share(kind: &Kind) -> f64 {
+    kind.share.max(1e-6).ln()
 }
 
 /// A reading by itself: the level, with the variance of noise and of rounding.
@@ -346,7 +365,7 @@ fn plain(kind: &Kind, step: f64, level: f64) -> Told {
 
 /// A reading that changed by `change`, at a rate by which `used` was used since the reading before. Where rounding
 /// shows, a change tells that the level has just passed the border between two steps.
-fn told(kind: &Kind, step: f64, level: f64, change: f64, used: f64) -> Told {
+fn bordering(kind: &Kind, step: f64, level: f64, change: f64, used: f64) -> Told {
     if change == 0.0 {
         return plain(kind, step, level);
     }
@@ -388,6 +407,9 @@ fn within(view: &View, kind: &Kind, prior: &Prior, days: f64, empty_at: f64) -> 
             * match () {
                 () if left <= 0.0 => 1.0,
                 () if used_shape <= 0.0 => 0.0,
+                () if used_shape > CERTAIN => {
+                    1.0 - gamma_above(shape, scale * used_shape / left, ln_gamma(shape))
+                }
                 () => beta_below(shape, used_shape, scale / (scale + left), left / (scale + left)),
             };
     }

@@ -14,8 +14,10 @@ pub(super) const HABITS: usize = SHAPES.len() * HABIT_DRIFTS.len();
 const BURSTS: [f64; 4] = [0.3, 1.5, 6.0, 15.0];
 const NOISES: [f64; 4] = [0.004, 0.01, 0.022, 0.05];
 const DRIFTS: [f64; 2] = [1e-4, 4e-3];
+/// Most keep to their ways.
+const DRIFT_SHARES: [f64; 2] = [0.8, 0.2];
 const SHAPES: [f64; 6] = [0.7, 1.5, 3.0, 8.0, 25.0, 80.0];
-const HABIT_DRIFTS: [f64; 2] = [1e-4, 2e-3];
+const HABIT_DRIFTS: [f64; 2] = [1e-6, 3e-4];
 
 /// The population that a customer is one of: how fast what they have is used up, how evenly, and how well their
 /// devices read it. Levels are in one unit throughout (shares of a full one, unless `full` says otherwise), times in
@@ -72,14 +74,14 @@ pub struct Habit {
 }
 
 impl Default for Prior {
-    /// Weakly informative: one in three is used up in less than a month or in more than a year, every kind is equally
-    /// common.
+    /// Weakly informative: one in three is used up in less than a month or in more than a year, most keep to their
+    /// ways, and every kind is as common as the others otherwise.
     fn default() -> Self {
         let kinds = std::array::from_fn(|i| Kind {
             burst: BURSTS[i % BURSTS.len()],
             noise: NOISES[i / BURSTS.len() % NOISES.len()],
             drift: DRIFTS[i / BURSTS.len() / NOISES.len()],
-            share: 1.0 / KINDS as f64,
+            share: DRIFT_SHARES[i / BURSTS.len() / NOISES.len()] / (BURSTS.len() * NOISES.len()) as f64,
         });
         let habits = std::array::from_fn(|i| Habit {
             shape: SHAPES[i % SHAPES.len()],

@@ -159,6 +159,21 @@ pub enum ConnectionFact {
         class: crate::connection::MessageClass,
         at: Time,
     },
+    /// An order is to bring so many units of what a category is about.
+    ItemAwaited {
+        category: String,
+        order_id: String,
+        quantity: Quantity,
+        at: Time,
+    },
+    /// The order has brought them, and they are being used up: from when such orders come it is foreseen when the
+    /// next is needed.
+    ItemArrived {
+        category: String,
+        order_id: String,
+        quantity: Quantity,
+        at: Time,
+    },
 }
 
 impl ConnectionFact {
@@ -221,6 +236,8 @@ impl ConnectionFact {
                 ActionState::Failed => "autoaction.failed",
             },
             ConnectionFact::Contacted { .. } => "message.started",
+            ConnectionFact::ItemAwaited { .. } => "item.awaited",
+            ConnectionFact::ItemArrived { .. } => "item.arrived",
         }
     }
 }
@@ -244,6 +261,8 @@ impl ConnectionFact {
                 category.clone()
             }
             ConnectionFact::ItemBought { category, item_id, .. } => format!("{category} {item_id}"),
+            ConnectionFact::ItemAwaited { category, order_id, .. }
+            | ConnectionFact::ItemArrived { category, order_id, .. } => format!("{category} {order_id}"),
             ConnectionFact::StepDone { category, step, .. } => format!("{category} {step}"),
             ConnectionFact::AwaySet { from, until, .. } => format!("{from} to {until}"),
             ConnectionFact::NeedRecognized(need) => format!("{} {}", need.need_id, need.category),

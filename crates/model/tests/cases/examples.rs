@@ -206,6 +206,7 @@ every!(timer_purposes, TimerPurpose,
     "need_due": TimerPurpose::NeedDue(_) => TimerPurpose::NeedDue(text("n-1")),
     "action_due": TimerPurpose::ActionDue(_) => TimerPurpose::ActionDue(text("m-1.2.n-1")),
     "mandate_ends": TimerPurpose::MandateEnds(_) => TimerPurpose::MandateEnds(text("m-1")),
+    "purchase_due": TimerPurpose::PurchaseDue(_) => TimerPurpose::PurchaseDue(text("우유")),
 );
 
 fn hashed(n: u8) -> HashedIdentifier {

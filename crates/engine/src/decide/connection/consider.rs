@@ -1,17 +1,18 @@
 //! A decision about a need, with what can be promised at hand.
 
 use model::connection::{
-    Action, ActionState, ConnectionFact, DecisionRecord, Link, LinkPurpose, NeedStage, Occasion, Spend,
-    Strategy,
+    Action, ActionState, ConnectionFact, DecisionRecord, Link, LinkPurpose, NeedOrigin, NeedStage, Occasion,
+    Spend, Strategy,
 };
 use model::{OneAction, Quote, Time, TimelineId, TimerPurpose, quote::Purpose};
 
 use super::super::Decision;
 use super::devices::empty_in;
 use super::messages::Says;
+use super::purchases::used_up_in;
 use crate::connection::{
-    Choice, Does, EmptyIn, NeedRecord, Offered, Refused, Seen, SeenMandate, SeenStep, choose, followed,
-    micros_of, quiet_until,
+    Choice, Does, EmptyIn, NeedRecord, Offered, Refused, SHARE_HISTORY, SHARE_READINGS, Seen, SeenMandate,
+    SeenStep, choose, followed, micros_of, quiet_until,
 };
 use crate::evolve::tie_breaker;
 use crate::playbook::Playbook;
@@ -164,10 +165,20 @@ impl Decision<'_> {
     fn empty_of(&self, need: &model::connection::Need, playbook: &Playbook, share: u8) -> Option<EmptyIn> {
         let connection = self.connection();
         let predicted = playbook.needs.iter().find_map(|rule| rule.forecast.as_ref())?;
-        let (device, slot) = (need.subject.device_id.as_deref()?, need.subject.slot.as_deref()?);
-        let slot = connection.slot(device, slot).filter(|_| share >= 2)?;
         let pinned = connection.priors.get(&need.category).map(|pinned| pinned.prior.clone());
-        empty_in(slot, &pinned.unwrap_or_default(), predicted, self.context.now)
+        let (prior, now) = (pinned.unwrap_or_default(), self.context.now);
+        let slot = need.subject.device_id.as_deref().zip(need.subject.slot.as_deref());
+        match slot {
+            Some((device, slot)) => {
+                let slot = connection.slot(device, slot).filter(|_| share >= SHARE_READINGS)?;
+                empty_in(slot, &prior, predicted, now)
+            }
+            // Who asks without a device may mean anything; what was foreseen means what was bought.
+            None if need.origin == NeedOrigin::Predicted && share >= SHARE_HISTORY => {
+                used_up_in(connection.in_use.get(&need.category)?, &prior, predicted, now)
+            }
+            None => None,
+        }
     }
 
     fn new_decisions(&self) -> u64 {

@@ -1,24 +1,59 @@
 //! Readings, forecasts of when something runs empty, and what is put in anew.
 
-use learn::depletion::{Level, Prior, Seen as Taken};
+use learn::depletion::{Forecast, Level, Prior, Seen as Taken};
 use model::connection::{ConnectionFact, Evidence, LevelSeen, NeedOrigin, NeedStage, Strategy, Subject};
 use model::{Time, TimelineId, TimerPurpose};
 
 use super::super::Decision;
 use super::needs::Noticed;
-use crate::connection::{EmptyIn, Slot, days_of, followed, micros_of};
+use crate::connection::{EmptyIn, SHARE_READINGS, Slot, days_of, followed, micros_of};
 use crate::playbook::{ForecastRule, NeedRule, Playbook};
 
 /// A forecast is looked at again after so many days at most.
-const LOOK_AGAIN_DAYS: f64 = 30.0;
+pub(super) const LOOK_AGAIN_DAYS: f64 = 30.0;
 /// What is due within the hour is due.
-const SOON_DAYS: f64 = 1.0 / 24.0;
+pub(super) const SOON_DAYS: f64 = 1.0 / 24.0;
 /// Half of the time it lasts longer than this many times an answer takes: then it is too early to act.
 const PATIENCE: f64 = 3.0;
-/// Readings are used from this level of sharing on.
-const SHARE_READINGS: u8 = 2;
+impl<'a> Decision<'a> {
+    /// The rule that foresees needs of a category.
+    pub(super) fn forecast_rule(
+        &self,
+        category: &str,
+    ) -> Option<(u32, &'a Playbook, &'a NeedRule, &'a ForecastRule)> {
+        let (version, playbook) = self.playbook_of(category)?;
+        let rule = playbook.needs.iter().find(|rule| rule.origin == NeedOrigin::Predicted)?;
+        Some((version, playbook, rule, rule.forecast.as_ref()?))
+    }
+}
 
 impl Decision<'_> {
+    /// Days until something has to be done so that the answer is there in time.
+    pub(super) fn act_in(
+        &self,
+        playbook: &Playbook,
+        forecast: &ForecastRule,
+        empty: &EmptyIn,
+        subject: &Subject,
+    ) -> f64 {
+        let (device, slot) = (subject.device_id.as_deref(), subject.slot.as_deref());
+        let (_, holdout) = self.arm_of(playbook);
+        let follow = followed(self.connection(), playbook, device, slot, self.barriers(holdout));
+        let mandate = self.connection().mandate_for(&playbook.category, device, slot);
+        let notice = match (follow.strategy, mandate) {
+            (Strategy::Automate, Some(mandate)) => f64::from(mandate.terms.notice_hours) / 24.0,
+            _ => 0.0,
+        };
+        let takes = playbook.offer.lead_days + notice + forecast.buffer_days;
+        let act_in = empty.needed - playbook.offer.lead_days - notice;
+        // Of what has only begun little is known, and the worst case is near: it is waited for more to be known as
+        // long as it most likely lasts much longer than an answer takes.
+        if act_in <= SOON_DAYS && empty.p50 > PATIENCE * takes {
+            return (empty.p50 - PATIENCE * takes).max(1.0);
+        }
+        act_in
+    }
+
     pub(super) fn level(&mut self, device_id: &str, slot: &str, level: Option<f64>, low: bool, at: Time) {
         let Some(known) = self.connection().slot(device_id, slot).cloned() else {
             return self.ignore(format!("no slot {slot} of a device {device_id} is registered"));
@@ -97,7 +132,7 @@ impl Decision<'_> {
     }
 
     /// The population that forecasts of a category begin with; pinned to this customer, so that a replay sees the same.
-    fn pin_prior(&mut self, category: &str) -> Prior {
+    pub(super) fn pin_prior(&mut self, category: &str) -> Prior {
         let reference = self.context.reference;
         let pinned = self.connection().priors.get(category);
         match reference.depletion.get(category) {
@@ -115,57 +150,28 @@ impl Decision<'_> {
         }
     }
 
-    /// The rule that foresees needs of a category.
-    fn forecast_rule(&self, category: &str) -> Option<(u32, &Playbook, &NeedRule, &ForecastRule)> {
-        let (version, playbook) = self.playbook_of(category)?;
-        let rule = playbook.needs.iter().find(|rule| rule.origin == NeedOrigin::Predicted)?;
-        Some((version, playbook, rule, rule.forecast.as_ref()?))
-    }
-
     /// Looks ahead from what is known of a slot: the need is known now, or looked for again then.
     fn foresee(&mut self, device_id: &str, slot: &str, known: &Slot, prior: &Prior, now: Time) {
-        let reference = self.context.reference;
-        let category = known.category.clone();
         let purpose = TimerPurpose::ForecastDue { device_id: device_id.to_owned(), slot: slot.to_owned() };
-        let Some((version, playbook)) = reference.playbooks.of_category(&category) else { return };
-        let predicted = playbook.needs.iter().find(|rule| rule.origin == NeedOrigin::Predicted);
-        let Some((rule, forecast)) = predicted.and_then(|rule| Some((rule, rule.forecast.as_ref()?))) else {
-            return;
-        };
+        let Some((version, playbook, rule, forecast)) = self.forecast_rule(&known.category) else { return };
         if !self.context.timeline.is_live() {
             return;
         }
         let Some(empty) = empty_in(known, prior, forecast, self.context.now.max(now)) else { return };
-        let follow = {
-            let (_, holdout) = self.arm_of(playbook);
-            followed(self.connection(), playbook, Some(device_id), Some(slot), self.barriers(holdout))
-        };
-        let mandate = self.connection().mandate_for(&category, Some(device_id), Some(slot));
-        let notice = match (follow.strategy, mandate) {
-            (Strategy::Automate, Some(mandate)) => f64::from(mandate.terms.notice_hours) / 24.0,
-            _ => 0.0,
-        };
-        let takes = playbook.offer.lead_days + notice + forecast.buffer_days;
-        let mut act_in = empty.needed - playbook.offer.lead_days - notice;
-        // Of what has only begun little is known, and the worst case is near: it is waited for a reading more as long as
-        // it most likely lasts much longer than an answer takes.
-        if act_in <= SOON_DAYS && empty.p50 > PATIENCE * takes {
-            act_in = 1.0;
-        }
+        let subject =
+            Subject { device_id: Some(device_id.to_owned()), slot: Some(slot.to_owned()), item_id: None };
+        let act_in = self.act_in(playbook, forecast, &empty, &subject);
         self.clear_timers(|known| *known == purpose);
         if act_in > SOON_DAYS {
             let at = self.context.now.plus_micros(micros_of(act_in.min(LOOK_AGAIN_DAYS)));
             return self.set_timer(at, TimelineId::LIVE, purpose);
         }
-        let subject =
-            Subject { device_id: Some(device_id.to_owned()), slot: Some(slot.to_owned()), item_id: None };
         match rule.when.as_ref().map(|when| when.holds(&self.facts(&subject, now))) {
             None | Some(Ok(true)) => {}
             Some(Ok(false)) => return,
             Some(Err(why)) => return self.ignore(format!("{} {}: {why}", playbook.playbook, rule.id)),
         }
-        let value = format!("{:.1} days ({:.1} to {:.1})", empty.p50, empty.p10, empty.p90);
-        let mut evidence = vec![Evidence { what: "forecast".to_owned(), at: self.context.now, value }];
+        let mut evidence = vec![foreseen(&empty, self.context.now)];
         if let Some((at, level)) = known.last {
             let value = format!("{:.0} %", level * 100.0);
             evidence.push(Evidence { what: "slot.level_reported".to_owned(), at, value });
@@ -223,6 +229,11 @@ impl Decision<'_> {
             return self.ignore(format!("no device {device_id} is registered"));
         }
         self.tell(ConnectionFact::DeviceGone { device_id: device_id.to_owned(), at });
+        let slots =
+            self.connection().devices.get(device_id).into_iter().flat_map(|known| known.slots.values());
+        let categories: std::collections::BTreeSet<String> =
+            slots.map(|slot| slot.category.clone()).collect();
+        categories.iter().for_each(|category| self.look_at_purchases(category));
         self.clear_timers(
             |purpose| matches!(purpose, TimerPurpose::ForecastDue { device_id: of, .. } if of == device_id),
         );
@@ -245,11 +256,20 @@ impl Decision<'_> {
 
 /// When it runs empty, in days from `now`; nothing where nothing was seen of it yet.
 pub(super) fn empty_in(slot: &Slot, prior: &Prior, rule: &ForecastRule, now: Time) -> Option<EmptyIn> {
-    let forecast = slot.level.as_ref()?.runs_empty(prior, days_of(now), rule.empty_at).ok()?;
-    Some(EmptyIn {
+    Some(in_days(&slot.level.as_ref()?.runs_empty(prior, days_of(now), rule.empty_at).ok()?, rule))
+}
+
+pub(super) fn in_days(forecast: &Forecast, rule: &ForecastRule) -> EmptyIn {
+    EmptyIn {
         p10: forecast.quantile(0.1),
         p50: forecast.quantile(0.5),
         p90: forecast.quantile(0.9),
         needed: forecast.quantile(1.0 - rule.service.clamp(0.5, 0.999)) - rule.buffer_days,
-    })
+    }
+}
+
+/// A forecast as what a need is noticed by.
+pub(super) fn foreseen(empty: &EmptyIn, now: Time) -> Evidence {
+    let value = format!("{:.1} days ({:.1} to {:.1})", empty.p50, empty.p10, empty.p90);
+    Evidence { what: "forecast".to_owned(), at: now, value }
 }

@@ -83,6 +83,7 @@ impl Decision<'_> {
         }
         self.move_mandate(mandate_id, MandateState::Active, "customer", None);
         self.watch_end(mandate_id, &known.terms, None);
+        self.look_at_purchases(&known.terms.category);
     }
 
     /// Sets the timer of the mandate's end: by its terms, or because nobody used it.
@@ -129,6 +130,7 @@ impl Decision<'_> {
             Some(known) if matches!(known.state, MandateState::Paused | MandateState::Suspended) => {
                 self.move_mandate(mandate_id, MandateState::Active, "customer", None);
                 self.watch_end(mandate_id, &known.terms, Some(self.context.now));
+                self.look_at_purchases(&known.terms.category);
                 // What was waited for may be needed by now.
                 for need_id in self.open_needs_of(&known.terms) {
                     self.want_decision(&need_id, Occasion::Recognized, None);

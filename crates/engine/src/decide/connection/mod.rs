@@ -12,6 +12,7 @@ mod devices;
 mod mandates;
 mod messages;
 mod needs;
+mod purchases;
 
 use model::connection::{
     ActionEnd, ActionState, ConnectionCommand, ConnectionFact, ConnectionSignal, Consent, Friction,
@@ -136,6 +137,7 @@ impl Decision<'_> {
     pub(super) fn connection_timer(&mut self, purpose: &TimerPurpose, at: Time) {
         match purpose {
             TimerPurpose::ForecastDue { device_id, slot } => self.forecast_due(device_id, slot, at),
+            TimerPurpose::PurchaseDue(category) => self.purchase_due(category, at),
             TimerPurpose::NeedDue(need_id) => {
                 let open = self.connection().needs.get(need_id).map(|record| record.stage);
                 if open == Some(NeedStage::Recognized) {
@@ -175,6 +177,7 @@ impl Decision<'_> {
         let was = known.map(|known| known.strategy);
         let preference = Preference { version, at, ..preference.clone() };
         self.tell(ConnectionFact::PreferenceSet(preference.clone()));
+        self.look_at_purchases(&preference.category);
         // Who delegates no longer has what is open called off, and nothing more is begun for them.
         if was == Some(Strategy::Automate) && preference.strategy != Strategy::Automate {
             let device = preference.device_id.as_deref();
@@ -199,6 +202,9 @@ impl Decision<'_> {
         self.tell(ConnectionFact::ConsentSet(consent));
         if withdrawn {
             self.mandates_without(&purpose);
+        } else if Consent::SHARED.contains(&purpose.as_str()) {
+            let categories: Vec<String> = self.connection().in_use.keys().cloned().collect();
+            categories.iter().for_each(|category| self.look_at_purchases(category));
         }
     }
 

@@ -4,7 +4,7 @@ use model::connection::{ConnectionFact, Evidence, Need, NeedOrigin, NeedStage, O
 use model::{Time, TimelineId, TimerPurpose};
 
 use super::super::Decision;
-use crate::connection::{NeedRecord, followed};
+use crate::connection::{NeedRecord, SHARE_HISTORY, SHARE_READINGS, followed};
 use crate::evolve::tie_breaker;
 use crate::playbook::Playbook;
 
@@ -31,9 +31,9 @@ impl Decision<'_> {
             return self.ignore(format!("no playbook answers {category}"));
         };
         let subject = self.inferred(category, subject);
-        if let Some((need_id, _)) =
-            self.connection().open_need(category, subject.device_id.as_deref(), subject.slot.as_deref())
-        {
+        let connection = self.connection();
+        let (device, slot) = (subject.device_id.as_deref(), subject.slot.as_deref());
+        if let Some((need_id, _)) = connection.open_or_foreseen(category, device, slot) {
             let need_id = need_id.clone();
             self.tell(ConnectionFact::NeedHeardAgain {
                 need_id: need_id.clone(),
@@ -200,7 +200,7 @@ impl Decision<'_> {
     pub(super) fn notice(&mut self, version: u32, playbook: &Playbook, noticed: Noticed<'_>, at: Time) {
         let (device, slot) = (noticed.subject.device_id.as_deref(), noticed.subject.slot.as_deref());
         let connection = self.connection();
-        if let Some((need_id, record)) = connection.open_need(&playbook.category, device, slot) {
+        if let Some((need_id, record)) = connection.open_or_foreseen(&playbook.category, device, slot) {
             let (need_id, again) = (need_id.clone(), record.need.origin != noticed.origin);
             if again {
                 let rule = noticed.rule.to_owned();
@@ -236,12 +236,16 @@ impl Decision<'_> {
             connection.needs.values().find(linked).map(|record| record.need.need_id.clone());
         for (version, playbook) in reference.playbooks.current() {
             let bought = items.iter().filter(|(item, _)| playbook.offer.items.contains(item));
-            let mut any = false;
+            let (mut any, mut units) = (false, 0.0);
             for (item, quantity) in bought {
                 any = true;
+                units += quantity;
                 let quantity = model::Quantity::from_f64(*quantity).unwrap_or(model::Quantity::ONE);
                 let (category, item_id) = (playbook.category.clone(), item.clone());
                 self.tell(ConnectionFact::ItemBought { category, item_id, quantity, at });
+            }
+            if any {
+                self.await_order(playbook, order_id, units, at);
             }
             if !any || known.is_some() {
                 continue;
@@ -277,6 +281,7 @@ impl Decision<'_> {
 
     /// All of an order is there: the need is met, and what there is to learn of it waits for its use.
     pub(in crate::decide) fn order_met(&mut self, order_id: &str, at: Time) {
+        self.order_arrived(order_id, at);
         let connection = self.connection();
         let met: Vec<(String, bool)> = connection
             .needs
@@ -301,12 +306,19 @@ impl Decision<'_> {
         let connection = self.connection();
         let open =
             |record: &&NeedRecord| record.order_id.as_deref() == Some(order_id) && record.stage.is_open();
-        let lapsed: Vec<String> =
-            connection.needs.values().filter(open).map(|record| record.need.need_id.clone()).collect();
+        let lapsed: Vec<(String, String)> = connection
+            .needs
+            .values()
+            .filter(open)
+            .map(|record| (record.need.need_id.clone(), record.need.category.clone()))
+            .collect();
         let action = connection.action_of(order_id).filter(|record| record.state.is_open());
         let action = action.map(|record| (record.action.action_id.clone(), record.action.mandate_id.clone()));
-        for need_id in lapsed {
+        for (need_id, category) in lapsed {
             self.move_need(&need_id, NeedStage::Lapsed, None, Some(why), at);
+            if why != "customer" {
+                self.look_at_purchases(&category);
+            }
         }
         if let Some((action_id, mandate_id)) = action {
             let state = model::connection::ActionState::Cancelled;
@@ -350,9 +362,9 @@ fn used_by(noticed: &Noticed<'_>) -> u8 {
         NeedOrigin::Stated => 0,
         NeedOrigin::Reported | NeedOrigin::Predicted => {
             if noticed.subject.device_id.is_some() {
-                2
+                SHARE_READINGS
             } else {
-                1
+                SHARE_HISTORY
             }
         }
     }

@@ -24,6 +24,18 @@ pub(crate) struct Manner {
     pub(crate) gaps: f64,
 }
 
+pub(crate) const STEADY: Manner = Manner {
+    weekend: 1.0,
+    days_of_use: 1.0,
+    shape: 1.5,
+    vacations: 0.0,
+    changes: 0.0,
+    noise: 0.02,
+    step: 0.01,
+    every: 1.0,
+    gaps: 0.0,
+};
+
 pub(crate) fn any(chance: &mut Chance) -> Manner {
     let mut one = |of: &[f64]| of[(chance.even() * of.len() as f64) as usize];
     Manner {

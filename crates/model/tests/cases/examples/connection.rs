@@ -281,6 +281,10 @@ every!(connection_facts, ConnectionFact,
         ConnectionFact::DeviceGone { device_id: text("printer-1"), at: AT },
     "prior.pinned": ConnectionFact::PriorPinned { .. } => ConnectionFact::PriorPinned {
         category: text("toner"), version: 4, prior: text(r#"{"mean":0.0125}"#) },
+    "item.awaited": ConnectionFact::ItemAwaited { .. } => ConnectionFact::ItemAwaited {
+        category: text("milk"), order_id: text("o-1"), quantity: Quantity(2_000), at: AT },
+    "item.arrived": ConnectionFact::ItemArrived { .. } => ConnectionFact::ItemArrived {
+        category: text("milk"), order_id: text("o-1"), quantity: Quantity(2_000), at: AT },
     "item.bought": ConnectionFact::ItemBought { .. } => ConnectionFact::ItemBought {
         category: text("toner"), item_id: text("toner-black"), quantity: Quantity(1_500), at: AT },
     "slot.level_seen": ConnectionFact::LevelSeen(_) => ConnectionFact::LevelSeen(LevelSeen {
