@@ -67,7 +67,6 @@ impl ArmOf {
 }
 
 pub(super) struct Case {
-    pub id: CaseId,
     pub name: &'static str,
     pub days: u32,
     pub homes: u32,
@@ -160,7 +159,6 @@ fn pb01() -> Case {
         bars.push(at_most(arm, VIOLATIONS, 0.0));
     }
     Case {
-        id: CaseId::Pb01,
         name: "PB01",
         days: 365,
         homes: 12,
@@ -240,7 +238,6 @@ fn pb02() -> Case {
     bars.push(at_least("called_off", "cancels_honoured", 1.0));
     bars.push(at_least("revoked", "exits_complete", 1.0));
     Case {
-        id: CaseId::Pb02,
         name: "PB02",
         days: 365,
         homes: 12,
@@ -275,7 +272,6 @@ fn pb02() -> Case {
 fn pb03() -> Case {
     let arms = [Arm::Baseline, Arm::Curate, Arm::Coach, Arm::Automate].into_iter().map(ArmOf::plain);
     Case {
-        id: CaseId::Pb03,
         name: "PB03",
         days: 182,
         homes: 0,
@@ -340,7 +336,6 @@ fn pb23() -> Case {
     bars.push(at_most("withdrawn", "minutes_to_stop", 1.0));
     bars.push(at_most("incident", "minutes_to_suspend", 1.0));
     Case {
-        id: CaseId::Pb23,
         name: "PB23",
         days: 365,
         homes: 24,
