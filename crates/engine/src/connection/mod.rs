@@ -215,6 +215,17 @@ impl Connection {
         })
     }
 
+    /// Whether what answers a slot is there and only has to be put in.
+    pub fn has_in_hand(&self, device: Option<&str>, slot: Option<&str>) -> bool {
+        device.is_some()
+            && self.needs.values().any(|record| {
+                let subject = &record.need.subject;
+                record.stage == NeedStage::Met
+                    && subject.device_id.as_deref() == device
+                    && subject.slot.as_deref() == slot
+            })
+    }
+
     /// The mandate that may order for a category, and for a device and slot: one that names them first.
     pub fn mandate_for(
         &self,
