@@ -27,6 +27,8 @@ pub use self::policy::{Followed, Missing, followed, is_quiet, quiet_until};
 /// Needs that ended, automatic orders that ended and decisions: as many of the latest are kept here; the views keep
 /// them all.
 pub const KEPT: usize = 40;
+/// Needs and automatic orders that have ended and are kept for each slot of a customer with many.
+pub const KEPT_OF_A_SLOT: usize = 4;
 /// Messages by which the caps are counted.
 const CONTACTS_KEPT: usize = 200;
 /// Spending is counted over as many orders of the past.

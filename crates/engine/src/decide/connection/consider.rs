@@ -68,7 +68,10 @@ impl Decision<'_> {
         let zone = self.time_zone();
         let quiet = playbook.guard_rails.quiet_hours.as_ref();
         let quiet = quiet.map(|hours| quiet_until(hours, now, &zone)).filter(|until| *until > now);
-        let away = connection.away.iter().filter(|(from, until)| share >= 3 && *from <= now && now < *until);
+        // Whoever has left when the answer comes is away for it.
+        let comes = considered.offers.iter().filter_map(|offer| offer.due_at).min().unwrap_or(now).max(now);
+        let away =
+            connection.away.iter().filter(|(from, until)| share >= 3 && *from <= comes && now < *until);
         let decision_id =
             format!("d-{}-{}", self.customer.id, connection.next_decision + self.new_decisions());
         let mandate = connection.mandate_for(&need.category, device, slot);
@@ -229,6 +232,9 @@ impl Decision<'_> {
                 let why = Some(first_refusal(choice).to_owned()).filter(|why| !why.is_empty());
                 let says = Says { why, link: Some(link), ..says(seen, item_id.as_deref()) };
                 self.say(playbook, message, &need.need_id, says);
+                if let Some(at) = choice.heals_at(now) {
+                    self.look_again(&need.need_id, at);
+                }
             }
             Does::Order { item_id } => match due {
                 Some(action_id) => self.place_action(action_id, item_id, considered),

@@ -24,7 +24,7 @@ pub(super) fn of_year(year: &Year) -> Figures {
     put(&mut figures, "customer_cost", living.cost_of(&all) / years);
 
     let count = |name: &str| f64::from(log.actions.get(name).copied().unwrap_or(0));
-    put(&mut figures, "actions_announced", count("announced"));
+    put(&mut figures, "actions_announced", count("proposed"));
     put(&mut figures, "actions_called_off", count("cancelled"));
     let refused = |code: &str| f64::from(log.refused.get(code).copied().unwrap_or(0));
     put(&mut figures, "waited_for_the_return", refused("away"));
