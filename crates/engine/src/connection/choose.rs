@@ -507,8 +507,7 @@ impl Chooser<'_> {
             return self.only(Does::WaitUntil { at: later }, refused_order, vec![Reason::Strategy]);
         }
         if !refused.is_empty() {
-            let capped =
-                refused_order.iter().any(|candidate| candidate.refused.contains(&Refused::OrderCap));
+            let capped = refused_order.iter().any(|candidate| candidate.refused.contains(&Refused::OrderCap));
             let again = match refused.contains(&Refused::AskedBefore) {
                 true => capped.then(|| self.seen.at.plus_micros(micros_of(1.0))),
                 false => until,

@@ -7,8 +7,8 @@ use model::Time;
 use model::connection::{ActionEnd, ActionState, ConnectionFact, LevelSeen, MandateState, NeedStage};
 
 use super::{
-    ActionRecord, BOUGHT_KEPT, Bought, CONTACTS_KEPT, Connection, Contact, Device, KEPT, KEPT_OF_A_SLOT, MandateRecord,
-    NeedRecord, Pinned, SPENDS_KEPT, Slot, days_of,
+    ActionRecord, BOUGHT_KEPT, Bought, CONTACTS_KEPT, Connection, Contact, Device, KEPT, KEPT_OF_A_SLOT,
+    MandateRecord, NeedRecord, Pinned, SPENDS_KEPT, Slot, days_of,
 };
 
 pub(crate) fn apply(connection: &mut Connection, fact: &ConnectionFact) {

@@ -78,6 +78,8 @@ pub(super) struct Case {
     /// What is printed of each arm, in this order.
     pub figures: &'static [&'static str],
     pub bars: Vec<Bar>,
+    /// It is looked for where a strategy stops paying, up to eight times the noise, delay and non-response.
+    pub sweeps: bool,
 }
 
 const VIOLATIONS: &str = "violations";
@@ -98,6 +100,14 @@ impl Case {
             CaseId::Pb03 => pb03(),
             CaseId::Pb23 => pb23(),
         }
+    }
+
+    /// The same with so many times fewer customers, for a quick look.
+    pub(super) fn smaller(mut self, times: u32) -> Case {
+        let fewer = |known: u32| known.div_ceil(times.max(1));
+        (self.homes, self.fridges) = (fewer(self.homes), fewer(self.fridges));
+        self.office = self.office.map(|office| Office { printers: fewer(office.printers), ..office });
+        self
     }
 
     /// What the company of an arm does.
@@ -191,6 +201,7 @@ fn pb01() -> Case {
             VIOLATIONS,
         ],
         bars,
+        sweeps: true,
     }
 }
 
@@ -265,6 +276,7 @@ fn pb02() -> Case {
             VIOLATIONS,
         ],
         bars,
+        sweeps: false,
     }
 }
 
@@ -304,6 +316,7 @@ fn pb03() -> Case {
             at_least("automate", "dawn_on_time", 0.95),
             at_most("automate", VIOLATIONS, 0.0),
         ],
+        sweeps: false,
     }
 }
 
@@ -364,5 +377,6 @@ fn pb23() -> Case {
             VIOLATIONS,
         ],
         bars,
+        sweeps: false,
     }
 }

@@ -48,10 +48,10 @@ pub fn run(global: &Global, args: &RunArgs, messages: &Messages) -> Result<(), F
     Ok(())
 }
 
-/// A scenario's figures, as `arm.figure`, and the bars that were not reached, for tests.
-pub fn lived(case: CaseId, seeds: u32, days: u32) -> Result<Lived, Failure> {
+/// A scenario's figures, as `arm.figure`, and the bars that were not reached, with so many times fewer customers.
+pub fn lived(case: CaseId, seeds: u32, days: u32, fewer: u32) -> Result<Lived, Failure> {
     let silent = |years| Bar::new(years, true, String::new());
-    let report = Report::run(Case::of(case), seeds, days, false, silent)?;
+    let report = Report::run(Case::of(case).smaller(fewer), seeds, days, false, silent)?;
     let run = report.plain();
     let missed = |bar: &&cases::Bar| matches!(run.reached(bar), Reached::No);
     let missed = report.case.bars.iter().filter(missed);

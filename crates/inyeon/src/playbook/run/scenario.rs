@@ -97,14 +97,17 @@ impl Report {
     ) -> Result<Self, Failure> {
         let mut scales = vec![Scale::PLAIN];
         if repeats {
-            let factors = |what| FACTORS.map(|factor| Scale { what, factor });
-            scales.extend(Scale::KINDS.into_iter().flat_map(factors));
+            let tried = |factor: &f64| case.sweeps || *factor <= DOUBLE;
+            let factors = FACTORS.into_iter().filter(tried);
+            let all = |factor| Scale::KINDS.map(|what| Scale { what, factor });
+            scales.extend(factors.flat_map(all));
         }
         let years = scales.len() as u64 * u64::from(seeds) * case.arms.len() as u64;
-        let lives = Lives { assumed: Assumptions::default(), seeds, days, lived: AtomicU64::new(0), bar: bar(years) };
+        let lives =
+            Lives { assumed: Assumptions::default(), seeds, days, lived: AtomicU64::new(0), bar: bar(years) };
         let runs: Vec<Run> =
             scales.into_iter().map(|scale| Run::at(&case, scale, &lives)).collect::<Result<_, _>>()?;
-        let stops = if repeats { stops(&case, &runs) } else { Vec::new() };
+        let stops = if repeats && case.sweeps { stops(&case, &runs) } else { Vec::new() };
         Ok(Report { case, seeds, days, assumed: lives.assumed, runs, stops })
     }
 
