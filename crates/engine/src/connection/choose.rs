@@ -29,7 +29,7 @@ pub struct Seen {
     pub used: Vec<String>,
     /// Days from now until it is empty: with 10, 50 and 90 %, and by the playbook's service.
     pub empty_in: Option<EmptyIn>,
-    /// Until when the customer is away, where they are.
+    /// Until when the customer is away, where they are or will be when the answer comes.
     pub away_until: Option<Time>,
     pub snoozed_until: Option<Time>,
     /// Until when it is quiet, where it is.
@@ -254,6 +254,14 @@ pub struct Choice {
     pub ranked: Vec<(usize, f64)>,
 }
 
+impl Choice {
+    /// When an order that only came too soon after others may be allowed: it is looked at again, answered or not.
+    pub fn heals_at(&self, now: Time) -> Option<Time> {
+        let capped = self.candidates.iter().any(|candidate| candidate.refused.contains(&Refused::OrderCap));
+        capped.then(|| now.plus_micros(micros_of(1.0)))
+    }
+}
+
 /// Seven days at most are waited between two looks at one need.
 const LOOK_AGAIN_DAYS: f64 = 7.0;
 /// So many days earlier than needed is not too early.
@@ -404,7 +412,8 @@ impl Chooser<'_> {
         if act_in <= EARLY_DAYS {
             return None;
         }
-        Some(seen.at.plus_micros(micros_of((act_in - EARLY_DAYS / 2.0).min(LOOK_AGAIN_DAYS))))
+        // Half way: what is used meanwhile may bring it nearer.
+        Some(seen.at.plus_micros(micros_of((act_in / 2.0).min(LOOK_AGAIN_DAYS))))
     }
 
     fn coach(&mut self) -> Chosen {
@@ -498,10 +507,12 @@ impl Chooser<'_> {
             return self.only(Does::WaitUntil { at: later }, refused_order, vec![Reason::Strategy]);
         }
         if !refused.is_empty() {
-            let does = match until.filter(|_| !refused.contains(&Refused::AskedBefore)) {
-                Some(at) => Does::WaitUntil { at },
-                None => Does::Nothing,
+            let capped = refused_order.iter().any(|candidate| candidate.refused.contains(&Refused::OrderCap));
+            let again = match refused.contains(&Refused::AskedBefore) {
+                true => capped.then(|| self.seen.at.plus_micros(micros_of(1.0))),
+                false => until,
             };
+            let does = again.map_or(Does::Nothing, |at| Does::WaitUntil { at });
             refused_order.push(Self::refuse(ask, refused));
             return self.only(does, refused_order, vec![Reason::Strategy]);
         }

@@ -8,7 +8,7 @@ use model::connection::{ActionEnd, ActionState, ConnectionFact, LevelSeen, Manda
 
 use super::{
     ActionRecord, Arrival, BOUGHT_KEPT, Bought, CONTACTS_KEPT, Connection, Contact, Device, KEPT,
-    MandateRecord, NeedRecord, Pinned, SPENDS_KEPT, Slot, days_of,
+    KEPT_OF_A_SLOT, MandateRecord, NeedRecord, Pinned, SPENDS_KEPT, Slot, days_of,
 };
 
 pub(crate) fn apply(connection: &mut Connection, fact: &ConnectionFact) {
@@ -103,7 +103,10 @@ pub(crate) fn apply(connection: &mut Connection, fact: &ConnectionFact) {
                 wanted: false,
             };
             connection.needs.insert(need.need_id.clone(), record);
-            keep_latest(&mut connection.needs, |record| (!record.stage.is_open()).then_some(record.moved_at));
+            let kept = kept(&connection.devices);
+            keep_latest(&mut connection.needs, kept, |record| {
+                (!record.stage.is_open()).then_some(record.moved_at)
+            });
         }
         ConnectionFact::NeedMoved { need_id, stage, at, order_id, why } => {
             let by_customer = *stage == NeedStage::Lapsed && why.as_deref() == Some("customer");
@@ -150,7 +153,7 @@ pub(crate) fn apply(connection: &mut Connection, fact: &ConnectionFact) {
                 record.decision_id = Some(decided.decision_id.clone());
             }
             connection.decisions.insert(decided.decision_id.clone(), (**decided).clone());
-            keep_latest(&mut connection.decisions, |record| Some(record.at));
+            keep_latest(&mut connection.decisions, KEPT, |record| Some(record.at));
         }
         ConnectionFact::FrictionSeen { need_id, friction } => {
             if let Some(record) = connection.needs.get_mut(need_id) {
@@ -251,7 +254,8 @@ pub(crate) fn apply(connection: &mut Connection, fact: &ConnectionFact) {
                 moved_at: *at,
             };
             connection.actions.insert(action.action_id.clone(), record);
-            keep_latest(&mut connection.actions, |record| {
+            let kept = kept(&connection.devices);
+            keep_latest(&mut connection.actions, kept, |record| {
                 (!record.state.is_open()).then_some(record.moved_at)
             });
         }
@@ -306,15 +310,22 @@ fn with_slot(connection: &mut Connection, device: &str, slot: &str, change: impl
     change(slot, prior);
 }
 
+/// How many needs and automatic orders stay: of a fleet enough for each slot, so that what was brought and is not put
+/// in yet is known.
+fn kept(devices: &BTreeMap<String, Device>) -> usize {
+    let slots: usize = devices.values().map(|device| device.slots.len()).sum();
+    KEPT.max(KEPT_OF_A_SLOT * slots)
+}
+
 /// Of those that have ended (`ended` says when), the latest stay.
-fn keep_latest<T>(known: &mut BTreeMap<String, T>, ended: impl Fn(&T) -> Option<Time>) {
+fn keep_latest<T>(known: &mut BTreeMap<String, T>, kept: usize, ended: impl Fn(&T) -> Option<Time>) {
     let mut over: Vec<(Time, String)> =
         known.iter().filter_map(|(id, record)| Some((ended(record)?, id.clone()))).collect();
-    if over.len() <= KEPT {
+    if over.len() <= kept {
         return;
     }
     over.sort();
-    for (_, id) in over.drain(..over.len() - KEPT) {
+    for (_, id) in over.drain(..over.len() - kept) {
         known.remove(&id);
     }
 }

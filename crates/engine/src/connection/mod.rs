@@ -27,6 +27,8 @@ pub use self::policy::{Barriers, Followed, Missing, followed, is_quiet, quiet_un
 /// Needs that ended, automatic orders that ended and decisions: as many of the latest are kept here; the views keep
 /// them all.
 pub const KEPT: usize = 40;
+/// Needs and automatic orders that have ended and are kept for each slot of a customer with many.
+pub const KEPT_OF_A_SLOT: usize = 4;
 /// Messages by which the caps are counted.
 const CONTACTS_KEPT: usize = 200;
 /// Spending is counted over as many orders of the past.
@@ -261,6 +263,17 @@ impl Connection {
             open.filter(|(_, record)| record.need.origin == NeedOrigin::Predicted)
         };
         self.open_need(category, device, slot).or_else(foreseen)
+    }
+
+    /// Whether what answers a slot is there and only has to be put in.
+    pub fn has_in_hand(&self, device: Option<&str>, slot: Option<&str>) -> bool {
+        device.is_some()
+            && self.needs.values().any(|record| {
+                let subject = &record.need.subject;
+                record.stage == NeedStage::Met
+                    && subject.device_id.as_deref() == device
+                    && subject.slot.as_deref() == slot
+            })
     }
 
     /// The mandate that may order for a category, and for a device and slot: one that names them first.

@@ -296,7 +296,7 @@ fn stated(answer: &Value, messages: &Messages) -> String {
     if answer["order_id"].is_string() {
         return messages.with("need-under-way", &[values[0].clone(), ("order", plain(&answer["order_id"]))]);
     }
-    let mut out = messages.with("need-stated", &values);
+    let mut out = messages.with("need-answered", &values);
     let row = |offer: &Value| {
         let why: Vec<String> =
             array(&offer["reasons"]).iter().map(|why| code("reason", why, messages)).collect();

@@ -225,7 +225,7 @@ fn offered(seen: &Seen, index: usize, relevance: Option<f64>, for_customer: bool
 
 /// Whether a decision comes out the same from its record; none where its playbook is not known any more, or the record
 /// cannot be read.
-fn again(record: &DecisionRecord, playbooks: &Playbooks) -> Option<bool> {
+pub(crate) fn again(record: &DecisionRecord, playbooks: &Playbooks) -> Option<bool> {
     let (seen, choice) = read(record)?;
     let playbook = playbooks.get(&record.playbook, record.version)?;
     Some(choose(&seen, playbook) == choice)

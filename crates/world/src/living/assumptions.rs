@@ -139,6 +139,8 @@ assumptions! {
     stock_cover_days = 42.0, "days", Nothing;
     parcel_won = 2_500.0, "won", Nothing;
     shop_sale_won = 3_000.0, "won", Nothing;
+    dawn_stop_won = 900.0, "won", Nothing;
+    milk_sale_won = 500.0, "won", Nothing;
     message_won = 15.0, "won", Nothing;
     // Milk.
     litres_per_day = 0.35, "litres", Nothing;

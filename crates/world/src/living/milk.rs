@@ -101,7 +101,10 @@ impl Living {
         let goes = self
             .dice(Stream::Errand, known.subject, self.day_of(at).max(0) as usize)
             .chance(self.setup.assumptions.milk_errand_chance);
+        // Who asked yesterday and got nothing goes and gets it.
+        let in_vain = known.felt_at.is_some_and(|felt| at.since(felt) >= DAY);
         match self.arm(device) {
+            Arm::Respond | Arm::Curate | Arm::Coach if in_vain && goes => self.fetch_milk(at, device),
             Arm::Respond | Arm::Curate | Arm::Coach => self.feel(at, device),
             Arm::Baseline | Arm::Automate if goes => self.fetch_milk(at, device),
             Arm::Baseline | Arm::Automate => {
@@ -113,7 +116,7 @@ impl Living {
     /// To the corner shop and back.
     fn fetch_milk(&mut self, at: Time, device: usize) {
         let minutes = self.setup.assumptions.milk_errand_minutes;
-        let sale = self.setup.assumptions.shop_sale_won as i64;
+        let sale = self.setup.assumptions.milk_sale_won as i64;
         let ours = self.account(device).nearest_is_ours;
         let known = &mut self.devices[device];
         let ware = WARES[known.usual];

@@ -267,7 +267,8 @@ impl Living {
     }
 
     fn opened(&self, who: &str, name: &'static str, key: &str, properties: &Value) -> Happening {
-        let (who, key) = (Some(who.to_owned()), format!("opening-{name}-{key}"));
+        let key = format!("opening-{name}-{who}-{key}");
+        let who = Some(who.to_owned());
         told(self.setup.start, Say::new(key, who, name, properties))
     }
 

@@ -48,6 +48,8 @@ const DAWN_FROM: i64 = 4 * HOUR;
 const DAWN_TO: i64 = 7 * HOUR;
 /// When the van is full, or gone for today.
 const DAWN_CUT_OFF: i64 = 23 * HOUR;
+/// More than is drunk in any run.
+const PLENTY: u32 = 1_000_000;
 /// A receipt comes at noon.
 const RECEIVES: i64 = 12 * HOUR;
 
@@ -79,10 +81,10 @@ impl Living {
         };
         for (ware, shelf) in WARES.iter().zip(&self.shelves) {
             tell("item.published", ware.item_id, ware.published(shelf.price));
-            if ware.category == TONER {
-                let counted = json!({ "item_id": ware.item_id, "place": PLACE, "on_hand": shelf.on_hand });
-                tell("stock.counted", ware.item_id, counted);
-            }
+            // Milk comes fresh every night: the van is what there is too little of.
+            let on_hand = if ware.category == TONER { shelf.on_hand } else { PLENTY };
+            let counted = json!({ "item_id": ware.item_id, "place": PLACE, "on_hand": on_hand });
+            tell("stock.counted", ware.item_id, counted);
         }
         let units = (self.setup.fridges * 2 / 3).max(4);
         let shifts = json!([{ "from": "04:00", "to": "07:00", "slot_minutes": 180, "units": units }]);
@@ -98,19 +100,18 @@ impl Living {
             let dice = &mut self.dice(Stream::History, stream, 0);
             (0..journeys).map(|_| hours(dice)).collect()
         };
-        let cost = assumed.parcel_won as i64;
         vec![
             LaneOf {
                 service: STANDARD,
                 slots: None,
-                cost,
+                cost: assumed.parcel_won as i64,
                 whole_days: true,
                 journeys: past(0, &|dice| self.journey_hours(dice)),
             },
             LaneOf {
                 service: DAWN,
                 slots: Some(DAWN_VAN),
-                cost,
+                cost: assumed.dawn_stop_won as i64,
                 whole_days: false,
                 journeys: past(1, &|dice| self.dawn_hours(dice)),
             },
@@ -328,7 +329,8 @@ impl Living {
         let assumed = &self.setup.assumptions;
         let limit = if is_milk { assumed.milk_cover_limit_days } else { assumed.cover_limit_days };
         let breakfast = self.midnight(self.day_of(at)).plus_micros(DAWN_TO);
-        let (cost, parcel_won) = (WARES[ware].cost, assumed.parcel_won as i64);
+        let brought = if is_milk { assumed.dawn_stop_won } else { assumed.parcel_won };
+        let (cost, parcel_won) = (WARES[ware].cost, brought as i64);
         let known = &mut self.devices[device];
         known.under_way.retain(|order| order != order_id);
         let sheet = &mut known.sheet;

@@ -4,7 +4,7 @@ use model::connection::{
     Action, ActionState, ConnectionFact, DecisionRecord, Link, LinkPurpose, NeedOrigin, NeedStage, Occasion,
     Spend, Strategy,
 };
-use model::{OneAction, Quote, Time, TimelineId, TimerPurpose, quote::Purpose};
+use model::{Fact, OneAction, Outcome, Quote, Time, TimelineId, TimerPurpose, quote::Purpose};
 
 use super::super::Decision;
 use super::devices::empty_in;
@@ -69,7 +69,10 @@ impl Decision<'_> {
         let zone = self.time_zone();
         let quiet = playbook.guard_rails.quiet_hours.as_ref();
         let quiet = quiet.map(|hours| quiet_until(hours, now, &zone)).filter(|until| *until > now);
-        let away = connection.away.iter().filter(|(from, until)| share >= 3 && *from <= now && now < *until);
+        // Whoever has left when the answer comes is away for it.
+        let comes = considered.offers.iter().filter_map(|offer| offer.due_at).min().unwrap_or(now).max(now);
+        let away =
+            connection.away.iter().filter(|(from, until)| share >= 3 && *from <= comes && now < *until);
         let decision_id =
             format!("d-{}-{}", self.customer.id, connection.next_decision + self.new_decisions());
         let mandate = connection.mandate_for(&need.category, device, slot);
@@ -240,6 +243,9 @@ impl Decision<'_> {
                 let why = Some(first_refusal(choice).to_owned()).filter(|why| !why.is_empty());
                 let says = Says { why, link: Some(link), ..says(seen, item_id.as_deref()) };
                 self.say(playbook, message, &need.need_id, says);
+                if let Some(at) = choice.heals_at(now) {
+                    self.look_again(&need.need_id, at);
+                }
             }
             Does::Order { item_id } => match due {
                 Some(action_id) => self.place_action(action_id, item_id, considered),
@@ -324,17 +330,29 @@ impl Decision<'_> {
 
     /// Supply is committed to an order in one action: where it is an automatic one, it is ordered now.
     pub(in crate::decide) fn action_ordered(&mut self, order_id: &str) {
-        let found = self.connection().action_of(order_id);
-        if let Some(action_id) = found.map(|record| record.action.action_id.clone()) {
+        if let Some(action_id) = self.action_for(order_id) {
             self.move_action(&action_id, ActionState::Ordered, None, Some(order_id));
         }
     }
 
+    /// The automatic order that asked for an order. What holds nothing is placed in the entry that asks for it, and is
+    /// not in the state yet.
+    fn action_for(&self, order_id: &str) -> Option<String> {
+        let known = self.connection().action_of(order_id).map(|record| record.action.action_id.clone());
+        known.or_else(|| {
+            self.outcomes.iter().rev().find_map(|outcome| match outcome {
+                Outcome::Fact(Fact::Connection(ConnectionFact::ActionMoved { action_id, end, .. })) => {
+                    (end.order_id.as_deref() == Some(order_id)).then(|| action_id.clone())
+                }
+                _ => None,
+            })
+        })
+    }
+
     /// What was going to be ordered could not be held: somebody else was faster.
     pub(in crate::decide) fn action_refused(&mut self, order_id: &str) {
-        let found =
-            self.connection().action_of(order_id).filter(|record| record.state == ActionState::Announced);
-        let Some(record) = found else { return };
+        let found = self.action_for(order_id).and_then(|action_id| self.connection().actions.get(&action_id));
+        let Some(record) = found.filter(|record| record.state == ActionState::Announced) else { return };
         let (action_id, need_id) = (record.action.action_id.clone(), record.action.need_id.clone());
         self.move_action(&action_id, ActionState::Failed, Some("supply"), None);
         self.look_again(&need_id, self.context.now.plus_micros(micros_of(TRY_AGAIN_HOURS / 24.0)));

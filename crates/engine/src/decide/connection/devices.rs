@@ -88,6 +88,9 @@ impl Decision<'_> {
             at,
             replaced,
         }));
+        if known.last.is_none() {
+            self.learn_of_met(device_id, slot, at);
+        }
         if replaced {
             after.cycle = after.cycle.saturating_add(1);
             after.empty_since = None;
@@ -196,6 +199,20 @@ impl Decision<'_> {
         }
         let prior = connection.priors.get(&known.category).map(|pinned| pinned.prior.clone());
         self.foresee(device_id, slot, &known, &prior.unwrap_or_default(), at);
+    }
+
+    /// What was brought before anybody looked may be in it already.
+    fn learn_of_met(&mut self, device_id: &str, slot: &str, at: Time) {
+        let met = self.connection().needs.values().filter(|record| {
+            let subject = &record.need.subject;
+            record.stage == NeedStage::Met
+                && subject.device_id.as_deref() == Some(device_id)
+                && subject.slot.as_deref() == Some(slot)
+        });
+        let met: Vec<String> = met.map(|record| record.need.need_id.clone()).collect();
+        for need_id in met {
+            self.move_need(&need_id, NeedStage::Learned, None, None, at);
+        }
     }
 
     /// Something new was put in: what was open about the old one has ended, and taught what it could.

@@ -444,6 +444,10 @@ impl Decision<'_> {
     /// It is of no use any more. Where the company looked after it, the company has broken its promise.
     pub(super) fn ran_empty(&mut self, device_id: &str, slot: &str, known: &Slot, at: Time) {
         self.tell(ConnectionFact::RanEmpty { device_id: device_id.to_owned(), slot: slot.to_owned(), at });
+        // Used up to the last with the next one in the house: nothing is missed.
+        if self.connection().has_in_hand(Some(device_id), Some(slot)) {
+            return self.mandate_kept(device_id, slot, known, at);
+        }
         let Some(mandate) = self.connection().mandate_for(&known.category, Some(device_id), Some(slot))
         else {
             return;

@@ -195,7 +195,7 @@ impl Decision<'_> {
         }
     }
 
-    /// What was noticed is a need, unless it is open already, nothing would be done about it unasked, or the customer
+    /// What was noticed is a need, unless it is open already or answered, nothing would be done about it unasked, or the customer
     /// has said that it is none this time.
     pub(super) fn notice(&mut self, version: u32, playbook: &Playbook, noticed: Noticed<'_>, at: Time) {
         let (device, slot) = (noticed.subject.device_id.as_deref(), noticed.subject.slot.as_deref());
@@ -208,7 +208,10 @@ impl Decision<'_> {
             }
             return;
         }
-        if self.outcomes.iter().any(|outcome| recognized(outcome, &playbook.category, &noticed.subject)) {
+        // The answer lies beside it: what it reads until it is changed is no need.
+        if connection.has_in_hand(device, slot)
+            || self.outcomes.iter().any(|outcome| recognized(outcome, &playbook.category, &noticed.subject))
+        {
             return;
         }
         let (_, holdout) = self.arm_of(playbook);

@@ -67,7 +67,6 @@ impl ArmOf {
 }
 
 pub(super) struct Case {
-    pub id: CaseId,
     pub name: &'static str,
     pub days: u32,
     pub homes: u32,
@@ -79,6 +78,8 @@ pub(super) struct Case {
     /// What is printed of each arm, in this order.
     pub figures: &'static [&'static str],
     pub bars: Vec<Bar>,
+    /// It is looked for where a strategy stops paying, up to eight times the noise, delay and non-response.
+    pub sweeps: bool,
 }
 
 const VIOLATIONS: &str = "violations";
@@ -99,6 +100,14 @@ impl Case {
             CaseId::Pb03 => pb03(),
             CaseId::Pb23 => pb23(),
         }
+    }
+
+    /// The same with so many times fewer customers, for a quick look.
+    pub(super) fn smaller(mut self, times: u32) -> Case {
+        let fewer = |known: u32| known.div_ceil(times.max(1));
+        (self.homes, self.fridges) = (fewer(self.homes), fewer(self.fridges));
+        self.office = self.office.map(|office| Office { printers: fewer(office.printers), ..office });
+        self
     }
 
     /// What the company of an arm does.
@@ -160,7 +169,6 @@ fn pb01() -> Case {
         bars.push(at_most(arm, VIOLATIONS, 0.0));
     }
     Case {
-        id: CaseId::Pb01,
         name: "PB01",
         days: 365,
         homes: 12,
@@ -193,6 +201,7 @@ fn pb01() -> Case {
             VIOLATIONS,
         ],
         bars,
+        sweeps: true,
     }
 }
 
@@ -240,7 +249,6 @@ fn pb02() -> Case {
     bars.push(at_least("called_off", "cancels_honoured", 1.0));
     bars.push(at_least("revoked", "exits_complete", 1.0));
     Case {
-        id: CaseId::Pb02,
         name: "PB02",
         days: 365,
         homes: 12,
@@ -268,6 +276,7 @@ fn pb02() -> Case {
             VIOLATIONS,
         ],
         bars,
+        sweeps: false,
     }
 }
 
@@ -275,7 +284,6 @@ fn pb02() -> Case {
 fn pb03() -> Case {
     let arms = [Arm::Baseline, Arm::Curate, Arm::Coach, Arm::Automate].into_iter().map(ArmOf::plain);
     Case {
-        id: CaseId::Pb03,
         name: "PB03",
         days: 182,
         homes: 0,
@@ -308,6 +316,7 @@ fn pb03() -> Case {
             at_least("automate", "dawn_on_time", 0.95),
             at_most("automate", VIOLATIONS, 0.0),
         ],
+        sweeps: false,
     }
 }
 
@@ -340,7 +349,6 @@ fn pb23() -> Case {
     bars.push(at_most("withdrawn", "minutes_to_stop", 1.0));
     bars.push(at_most("incident", "minutes_to_suspend", 1.0));
     Case {
-        id: CaseId::Pb23,
         name: "PB23",
         days: 365,
         homes: 24,
@@ -369,5 +377,6 @@ fn pb23() -> Case {
             VIOLATIONS,
         ],
         bars,
+        sweeps: false,
     }
 }

@@ -127,7 +127,8 @@ impl Company {
             plan.setup.each = known.iter().map(|account| (account.who.clone(), suits(account))).collect();
         }
         let living = Living::new(seed, plan.setup.clone());
-        engine.fold.publish_reference(&reference(&living, &plan.playbooks)?);
+        let reference = reference(&living, &plan.playbooks)?;
+        engine.fold.publish_reference(&reference);
         let now = plan.setup.start;
         let mut company = Company {
             engine,
@@ -135,7 +136,7 @@ impl Company {
             plan,
             ids: BTreeMap::new(),
             names: BTreeMap::new(),
-            log: Log::default(),
+            log: Log::new(reference.playbooks),
             exits: Vec::new(),
             cancels: (0, 0),
             withdrawn: BTreeMap::new(),

@@ -24,13 +24,15 @@ pub(super) fn of_year(year: &Year) -> Figures {
     put(&mut figures, "customer_cost", living.cost_of(&all) / years);
 
     let count = |name: &str| f64::from(log.actions.get(name).copied().unwrap_or(0));
-    put(&mut figures, "actions_announced", count("announced"));
+    put(&mut figures, "actions_announced", count("proposed"));
     put(&mut figures, "actions_called_off", count("cancelled"));
     let refused = |code: &str| f64::from(log.refused.get(code).copied().unwrap_or(0));
     put(&mut figures, "waited_for_the_return", refused("away"));
     let asks = log.messages.iter().filter(|(template, _)| template.ends_with("_ask"));
     put(&mut figures, "asked", asks.map(|(_, sent)| f64::from(*sent)).sum());
     put(&mut figures, "violations", log.violations.len() as f64);
+    put(&mut figures, "decisions", log.decisions as f64);
+    put(&mut figures, "pages_wanted", all.wanted.iter().copied().map(f64::from).sum());
     for (name, judged) in [("promises_kept", log.promises), ("standing_kept", log.standing)] {
         put_share(&mut figures, name, judged.kept as usize, (judged.kept + judged.broken) as usize);
     }
@@ -95,7 +97,8 @@ fn of_trust(figures: &mut Figures, year: &Year, accounts: &[KnownAccount], years
     let leading = accounts.iter().filter(|account| account.character == Character::Leads);
     let unasked = leading.clone().filter(|account| account.arm == Arm::Coach);
     let messages = unasked.map(|account| f64::from(living.sheets(TONER, Some(&account.who)).messages));
-    put(figures, "unasked_to_who_leads", messages.sum());
+    // The sum of nothing is minus zero.
+    put(figures, "unasked_to_who_leads", messages.sum::<f64>() + 0.0);
     let chosen = (year.log.followed.0 as usize, year.log.followed.1 as usize);
     put_share(figures, "followed_as_chosen", chosen.0, chosen.1);
     if let Some(stopped) = &year.stopped {

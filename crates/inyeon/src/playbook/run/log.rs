@@ -3,11 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use engine::connection::{Choice, Does, Seen};
+use engine::playbook::Playbooks;
 use model::connection::{
     ActionState, ConnectionFact, DecisionRecord, MandateState, MandateTerms, NeedOrigin, NeedStage, Period,
     Strategy,
 };
 use model::{EntityId, Fact, PromiseKind, PromiseTerms, Time};
+
+use crate::decision::again;
 
 /// Counts and times of one year.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +36,8 @@ pub(super) struct Log {
     kinds: BTreeMap<String, PromiseKind>,
     mandates: BTreeMap<String, Watched>,
     actions_of: BTreeMap<String, String>,
+    /// By which decisions are made again.
+    playbooks: Playbooks,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -52,6 +57,10 @@ struct Watched {
 }
 
 impl Log {
+    pub(super) fn new(playbooks: Playbooks) -> Self {
+        Log { playbooks, ..Log::default() }
+    }
+
     pub(super) fn fact(&mut self, entity: EntityId, fact: &Fact) {
         match fact {
             Fact::PromiseMade { terms, .. } => self.made(terms),
@@ -192,6 +201,9 @@ impl Log {
 
     fn decided(&mut self, record: &DecisionRecord) {
         self.decisions += 1;
+        if again(record, &self.playbooks) != Some(true) {
+            self.violations.push(format!("{} comes out otherwise from its record", record.decision_id));
+        }
         let (Some(seen), Some(choice)) = read(record) else {
             return self.violations.push(format!("{} cannot be read", record.decision_id));
         };

@@ -15,6 +15,7 @@ mod table;
 use self::cases::Case;
 pub use self::cases::CaseId;
 use self::scenario::{Reached, Report};
+use crate::bar::Bar;
 use crate::cli::{Global, print};
 use crate::error::Failure;
 use crate::i18n::Messages;
@@ -27,18 +28,18 @@ pub struct RunArgs {
     /// As the scenario says, where nothing is.
     #[arg(long, value_parser = clap::value_parser!(u32).range(28..=1500))]
     days: Option<u32>,
-    /// Repeats the whole with half and double the noise, delay and non-response.
+    /// The world as it is assumed, and no other.
     #[arg(long)]
-    repeats: bool,
-    /// Looks for where a strategy stops paying.
-    #[arg(long)]
-    sweep: bool,
+    plain: bool,
 }
 
 pub fn run(global: &Global, args: &RunArgs, messages: &Messages) -> Result<(), Failure> {
     let case = Case::of(args.case);
     let days = args.days.unwrap_or(case.days);
-    let report = Report::run(case, args.seeds, days, args.repeats, args.sweep)?;
+    let quiet = global.quiet || global.json;
+    let report = Report::run(case, args.seeds, days, !args.plain, |years| {
+        Bar::new(years, quiet, messages.get("run-living"))
+    })?;
     if global.json {
         print(&serde_json::to_string_pretty(&report.json()).expect("a value serialises"));
     } else {
@@ -47,9 +48,10 @@ pub fn run(global: &Global, args: &RunArgs, messages: &Messages) -> Result<(), F
     Ok(())
 }
 
-/// A scenario's figures, as `arm.figure`, and the bars that were not reached, for tests.
-pub fn lived(case: CaseId, seeds: u32, days: u32) -> Result<Lived, Failure> {
-    let report = Report::run(Case::of(case), seeds, days, false, false)?;
+/// A scenario's figures, as `arm.figure`, and the bars that were not reached, with so many times fewer customers.
+pub fn lived(case: CaseId, seeds: u32, days: u32, fewer: u32) -> Result<Lived, Failure> {
+    let silent = |years| Bar::new(years, true, String::new());
+    let report = Report::run(Case::of(case).smaller(fewer), seeds, days, false, silent)?;
     let run = report.plain();
     let missed = |bar: &&cases::Bar| matches!(run.reached(bar), Reached::No);
     let missed = report.case.bars.iter().filter(missed);

@@ -2,6 +2,7 @@
 //! with half and double the noise, delay and non-response.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -72,8 +73,19 @@ pub(super) struct Stops {
     pub tried: f64,
 }
 
-/// Factors at which it is looked for where a strategy stops paying.
-const SWEEP: [f64; 4] = [1.0, 2.0, 4.0, 8.0];
+/// What is repeated: the bars at half and double, and where a strategy stops paying at still more.
+const FACTORS: [f64; 4] = [0.5, 2.0, 4.0, 8.0];
+/// Bars are said to hold or not up to this factor.
+pub(super) const DOUBLE: f64 = 2.0;
+
+/// What all runs share, and how far they are.
+struct Lives {
+    assumed: Assumptions,
+    seeds: u32,
+    days: u32,
+    lived: AtomicU64,
+    bar: crate::bar::Bar,
+}
 
 impl Report {
     pub(super) fn run(
@@ -81,19 +93,22 @@ impl Report {
         seeds: u32,
         days: u32,
         repeats: bool,
-        sweep: bool,
+        bar: impl FnOnce(u64) -> crate::bar::Bar,
     ) -> Result<Self, Failure> {
-        let assumed = Assumptions::default();
-        let mut runs = vec![Run::at(&case, Scale::PLAIN, &assumed, seeds, days)?];
+        let mut scales = vec![Scale::PLAIN];
         if repeats {
-            for what in Scale::KINDS {
-                for factor in [0.5, 2.0] {
-                    runs.push(Run::at(&case, Scale { what, factor }, &assumed, seeds, days)?);
-                }
-            }
+            let tried = |factor: &f64| case.sweeps || *factor <= DOUBLE;
+            let factors = FACTORS.into_iter().filter(tried);
+            let all = |factor| Scale::KINDS.map(|what| Scale { what, factor });
+            scales.extend(factors.flat_map(all));
         }
-        let stops = if sweep { stops(&case, &assumed, &runs, seeds, days)? } else { Vec::new() };
-        Ok(Report { case, seeds, days, assumed, runs, stops })
+        let years = scales.len() as u64 * u64::from(seeds) * case.arms.len() as u64;
+        let lives =
+            Lives { assumed: Assumptions::default(), seeds, days, lived: AtomicU64::new(0), bar: bar(years) };
+        let runs: Vec<Run> =
+            scales.into_iter().map(|scale| Run::at(&case, scale, &lives)).collect::<Result<_, _>>()?;
+        let stops = if repeats && case.sweeps { stops(&case, &runs) } else { Vec::new() };
+        Ok(Report { case, seeds, days, assumed: lives.assumed, runs, stops })
     }
 
     pub(super) fn plain(&self) -> &Run {
@@ -146,9 +161,9 @@ fn bar_json(bar: &Bar, run: &Run) -> Value {
 }
 
 impl Run {
-    fn at(case: &Case, scale: Scale, assumed: &Assumptions, seeds: u32, days: u32) -> Result<Run, Failure> {
-        let assumptions = scale.of(assumed);
-        let lived = by_seed(seeds, |seed| one_seed(case, seed, days, &assumptions))?;
+    fn at(case: &Case, scale: Scale, lives: &Lives) -> Result<Run, Failure> {
+        let assumptions = scale.of(&lives.assumed);
+        let lived = by_seed(lives.seeds, |seed| one_seed(case, seed, &assumptions, lives))?;
         let (seeds, violations): (Vec<Figures>, Vec<Vec<String>>) = lived.into_iter().unzip();
         let estimates = over_seeds(&seeds);
         Ok(Run { scale, seeds, estimates, violations: violations.concat() })
@@ -198,13 +213,14 @@ fn than(figure: &str, other: &str) -> String {
 fn one_seed(
     case: &Case,
     seed: u64,
-    days: u32,
     assumptions: &Assumptions,
+    lives: &Lives,
 ) -> Result<(Figures, Vec<String>), Failure> {
     let mut figures = Figures::new();
     let mut violations = Vec::new();
     for arm in &case.arms {
-        let year = Company::new(seed, case.plan(arm, days, assumptions)?)?.run()?;
+        let year = Company::new(seed, case.plan(arm, lives.days, assumptions)?)?.run()?;
+        lives.bar.at(lives.lived.fetch_add(1, Ordering::Relaxed) + 1);
         let found = year.log.violations.iter().map(|what| format!("{} {seed}: {what}", arm.key));
         violations.extend(found);
         let of_arm = of_year(&year);
@@ -244,39 +260,26 @@ fn pairs(case: &Case) -> impl Iterator<Item = (&'static str, &'static str)> {
     pairs.into_iter()
 }
 
-/// Makes noise, delay and non-response larger until an arm is not surely better any more.
-fn stops(
-    case: &Case,
-    assumed: &Assumptions,
-    known: &[Run],
-    seeds: u32,
-    days: u32,
-) -> Result<Vec<Stops>, Failure> {
+/// The least factor of noise, delay or non-response at which an arm is not surely better any more.
+fn stops(case: &Case, runs: &[Run]) -> Vec<Stops> {
     let mut stops = Vec::new();
     for what in Scale::KINDS {
-        let mut runs = Vec::new();
-        for factor in SWEEP {
-            let is_known =
-                |run: &&Run| run.scale.factor == factor && (run.scale.what == what || factor == 1.0);
-            runs.push(match known.iter().find(is_known) {
-                Some(run) => run.estimates.clone(),
-                None => Run::at(case, Scale { what, factor }, assumed, seeds, days)?.estimates,
-            });
-        }
+        let grown: Vec<&Run> = runs
+            .iter()
+            .filter(|run| run.scale == Scale::PLAIN || (run.scale.what == what && run.scale.factor > 1.0))
+            .collect();
         for (arm, other) in pairs(case) {
             for (figure, sign) in PAYS {
-                let pays = |estimates: &BTreeMap<String, Estimate>| {
-                    let Some(is) = estimates.get(&format!("{arm}.{}", than(figure, other))) else {
-                        return false;
-                    };
+                let pays = |run: &Run| {
+                    let Some(is) = run.figure(arm, &than(figure, other)) else { return false };
                     let (low, high) = is.interval.unwrap_or((is.mean, is.mean));
                     (if sign > 0.0 { low } else { -high }) > 0.0
                 };
-                let from = SWEEP.iter().zip(&runs).find(|(_, run)| !pays(run)).map(|(factor, _)| *factor);
-                let tried = SWEEP[SWEEP.len() - 1];
+                let from = grown.iter().find(|run| !pays(run)).map(|run| run.scale.factor);
+                let tried = grown.last().map_or(1.0, |run| run.scale.factor);
                 stops.push(Stops { arm, than: other, what, figure, from, tried });
             }
         }
     }
-    Ok(stops)
+    stops
 }

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use super::cases::{Bar, Must};
-use super::scenario::{Reached, Report, Run};
+use super::scenario::{DOUBLE, Reached, Report, Run};
 use crate::estimate::Estimate;
 use crate::i18n::Messages;
 use crate::render::{heads, table};
@@ -110,7 +110,8 @@ fn reached(reached: Reached) -> &'static str {
 fn where_not(report: &Report, bar: &Bar, messages: &Messages) -> String {
     let fails = |run: &&Run| matches!(run.reached(bar), Reached::No | Reached::Nothing);
     let scaled = |run: &Run| format!("{} ×{}", name(messages, "scale", run.scale.what), run.scale.factor);
-    let all: Vec<String> = report.runs[1..].iter().filter(fails).map(scaled).collect();
+    let near = |run: &&Run| run.scale.factor <= DOUBLE;
+    let all: Vec<String> = report.runs[1..].iter().filter(near).filter(fails).map(scaled).collect();
     if all.is_empty() { messages.get("run-everywhere") } else { all.join(", ") }
 }
 
