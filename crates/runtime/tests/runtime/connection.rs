@@ -1,5 +1,8 @@
 //! A need from its reading to what was learnt of it, and the mandate that stands over what is ordered.
 
+#[path = "purchases.rs"]
+mod purchases;
+
 use std::collections::BTreeMap;
 
 use engine::connection::{Choice, Does, Seen as SeenByDecision, choose};
@@ -145,7 +148,7 @@ impl Shop {
     pub(crate) fn connect(&self, command: ConnectionCommand) {
         let kim = self.kim;
         self.node.act_and_wait(move |fold, now| fold.connect(kim, &command, now)).unwrap();
-        self.node.drain().unwrap();
+        self.settle();
     }
 
     pub(crate) fn prefer(&self, strategy: Strategy, share: u8) {
@@ -191,6 +194,21 @@ impl Shop {
         self.connect(ConnectionCommand::ActivateMandate { mandate_id: id, agreement });
     }
 
+    /// Until what follows has followed, and the world has answered what was started.
+    fn settle(&self) {
+        for _ in 0..500 {
+            for _ in 0..3 {
+                self.node.drain().unwrap();
+            }
+            let effects = self.customer().effects;
+            if effects.values().all(|record| record.state != EffectState::Started) {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+        panic!("effects did not settle");
+    }
+
     pub(crate) fn customer(&self) -> engine::Customer {
         let kim = self.kim;
         self.node.ask(move |fold| fold.entity(kim).unwrap().customer().unwrap().clone()).unwrap()
@@ -202,17 +220,13 @@ impl Shop {
 
     pub(crate) fn at(&self, micros: i64) {
         self.home.clock.set(START.plus_micros(micros));
-        for _ in 0..3 {
-            self.node.drain().unwrap();
-        }
+        self.settle();
     }
 
     pub(crate) fn tell(&self, at: i64, name: &str, properties: &serde_json::Value) {
         let at = START.plus_micros(at);
         send(&self.node, &self.home.clock, at, &[track("kim", name, at, properties)]);
-        for _ in 0..3 {
-            self.node.drain().unwrap();
-        }
+        self.settle();
     }
 
     /// A reading from a device that names nobody.
@@ -225,9 +239,7 @@ impl Shop {
             ..event(EventKind::Track, "slot.level_reported", at)
         };
         send(&self.node, &self.home.clock, at, &[reading]);
-        for _ in 0..3 {
-            self.node.drain().unwrap();
-        }
+        self.settle();
     }
 
     /// The same, passed on by somebody else.
@@ -240,9 +252,7 @@ impl Shop {
             ..event(EventKind::Track, "slot.level_reported", at)
         };
         send(&self.node, &self.home.clock, at, &[reading]);
-        for _ in 0..3 {
-            self.node.drain().unwrap();
-        }
+        self.settle();
     }
 
     /// Two per cent a day from full on, until so many days have passed.
@@ -691,202 +701,4 @@ fn a_reading_counts_for_whose_device_it_is_whoever_passes_it_on() {
     shop.prefer(Strategy::Automate, 2);
     shop.passes_on(DAY, "p1", 60.0);
     assert_eq!(shop.connection().devices["p1"].slots["black"].last.map(|(_, level)| level), Some(0.6));
-}
-
-/// Milk, for which most have no device that tells.
-fn milk() -> serde_json::Value {
-    let mut milk = playbook();
-    milk["playbook"] = json!("milk");
-    milk["category"] = json!("milk");
-    milk["needs"] = json!([
-        { "id": "used-up", "origin": "predicted", "forecast": { "service": 0.9, "buffer_days": 0.5 } },
-        { "id": "asked", "origin": "stated" },
-    ]);
-    milk["offer"] = json!({ "items": ["milk-1"], "lead_days": 1.0 });
-    milk["strategies"]["coach"]["share"] = json!(1);
-    milk["strategies"]["automate"]["share"] = json!(1);
-    milk
-}
-
-impl Shop {
-    /// A shop that sells milk, too; with one reminder a week at most, so that each is the one of its cycle.
-    fn of_milk(devices: usize, strategy: Strategy, share: u8) -> Shop {
-        let shop = Shop::with_devices(devices);
-        let mut reference = Reference { version: 2, ..reference() };
-        reference.playbooks.publish(serde_json::from_value(milk()).unwrap());
-        reference.check().unwrap();
-        shop.node.publish_reference(reference).unwrap();
-        let operations = |name: &str, properties: serde_json::Value| Event {
-            properties: Some(properties.to_string().into()),
-            ..event(EventKind::Track, name, START)
-        };
-        let item = json!({ "item_id": "milk-1", "name": "MILK", "price": "2.00", "cost": "1.00", "currency": "EUR" });
-        let stock = json!({ "item_id": "milk-1", "place": "near", "on_hand": 2_000 });
-        let events = [operations("item.published", item), operations("stock.counted", stock)];
-        send(&shop.node, &shop.home.clock, START, &events);
-        shop.node.drain().unwrap();
-        shop.connect(ConnectionCommand::SetPreference(Preference {
-            category: "milk".to_owned(),
-            device_id: None,
-            strategy,
-            fallback: Fallback::of(strategy),
-            share,
-            channel: None,
-            cap_per_week: None,
-            version: 0,
-            at: Time::default(),
-        }));
-        shop.connect(ConnectionCommand::SetConsent(Consent {
-            purpose: Consent::ADVERTISING.to_owned(),
-            given: true,
-            at: Time::default(),
-            notice: None,
-            jurisdiction: Some("KR".to_owned()),
-        }));
-        shop
-    }
-
-    /// Buys milk on a day, and has it a quarter of a day later.
-    fn buys_milk(&self, day: i64, litres: u32) {
-        let order_id = format!("milk-{day}");
-        let products = json!([{ "product_id": "milk-1", "quantity": litres }]);
-        self.tell(day * DAY, "order.placed", &json!({ "order_id": order_id, "products": products }));
-        self.tell(day * DAY + 6 * HOUR, "fulfillment.delivered", &json!({ "order_id": order_id }));
-    }
-
-    fn foreseen(&self) -> Vec<engine::connection::NeedRecord> {
-        let needs = self.connection().needs.into_values();
-        needs.filter(|record| record.need.origin == NeedOrigin::Predicted).collect()
-    }
-
-    /// Day by day, until as many needs as that were foreseen, or until the day.
-    fn until_foreseen(&self, days: std::ops::Range<i64>, needs: usize) -> Option<i64> {
-        for quarter in days.start * 4..days.end * 4 {
-            self.at(quarter * DAY / 4 + 7 * HOUR);
-            if self.foreseen().len() >= needs {
-                return Some(quarter / 4);
-            }
-        }
-        None
-    }
-}
-
-#[test]
-fn who_has_no_device_and_buys_milk_every_six_days_is_offered_it_in_time_and_once() {
-    let shop = Shop::of_milk(0, Strategy::Coach, 1);
-    for day in (0..60).step_by(6) {
-        shop.buys_milk(day, 1);
-    }
-    let before = shop.foreseen();
-    assert!(before.iter().all(|record| record.stage == NeedStage::Learned), "each was answered: {before:?}");
-    // Bought on day 54, it lasts until day 60; an answer takes a day.
-    let day = shop.until_foreseen(54..62, before.len() + 1).expect("nothing was foreseen");
-    assert!((56..=59).contains(&day), "on day {day}");
-    let ids: Vec<String> = before.into_iter().map(|record| record.need.need_id).collect();
-    let is_new = |record: &engine::connection::NeedRecord| !ids.contains(&record.need.need_id);
-    let need = shop.foreseen().into_iter().find(is_new).unwrap();
-    assert_eq!((need.stage, need.need.strategy), (NeedStage::Recognized, Strategy::Coach));
-    assert_eq!(need.need.subject, Subject::default());
-    let arises = need.need.arose_at.since(START) / DAY;
-    assert!((58..=62).contains(&arises), "{arises}");
-    let named: Vec<&str> = need.need.evidence.iter().map(|evidence| evidence.what.as_str()).collect();
-    assert_eq!(named, [&["forecast"][..], &["order.delivered"; 5][..]].concat());
-    assert_eq!(need.need.evidence[5].value, "milk-54: 1");
-    shop.at((day + 1) * DAY);
-    let said = shop.messages().len();
-    assert!(said > 0, "nobody was told");
-    // It is not foreseen again while it is not answered, nor said again.
-    shop.at(75 * DAY);
-    assert_eq!((shop.foreseen().len(), shop.messages().len()), (ids.len() + 1, said));
-
-    // What is ordered for it is the next purchase, and begins the next cycle.
-    let (kim, need_id) = (shop.kim, need.need.need_id.clone());
-    shop.node
-        .act_and_wait(move |fold, now| fold.choose_offer(kim, &need_id, "milk-1", "o-next", now))
-        .unwrap();
-    let cycle = shop.connection().in_use["milk"].cycle;
-    shop.tell(76 * DAY, "fulfillment.delivered", &json!({ "order_id": "o-next" }));
-    let connection = shop.connection();
-    assert_eq!(connection.needs[&need.need.need_id].stage, NeedStage::Learned);
-    assert_eq!(connection.in_use["milk"].cycle, cycle + 1);
-    assert_eq!(connection.in_use["milk"].arrived.last().unwrap().order_id, "o-next");
-    shop.until_foreseen(77..90, ids.len() + 2).expect("the next cycle is foreseen, too");
-    shop.recompute();
-    let before = look(&shop.node);
-    let again = Node::open(&shop.home.killed("again"), shop.home.options()).unwrap();
-    assert_same(&before, &look(&again), "folded again");
-}
-
-#[test]
-fn purchases_that_are_not_shared_foresee_nothing() {
-    for (strategy, share) in [(Strategy::Coach, 0), (Strategy::Automate, 0), (Strategy::Respond, 1)] {
-        let shop = Shop::of_milk(0, strategy, share);
-        for day in (0..60).step_by(6) {
-            shop.buys_milk(day, 1);
-        }
-        shop.until_foreseen(54..75, 1);
-        let connection = shop.connection();
-        assert_eq!(shop.foreseen(), Vec::new(), "{strategy:?} {share}");
-        assert_eq!(shop.messages(), Vec::new());
-        let kept = connection.in_use["milk"].purchases.is_some();
-        assert_eq!(kept, share > 0, "what is not shared is not kept");
-    }
-}
-
-#[test]
-fn purchases_are_silent_where_a_device_tells() {
-    let shop = Shop::of_milk(0, Strategy::Coach, 2);
-    let slots = json!([{ "slot": "black", "category": "milk" }]);
-    shop.tell(0, "device.registered", &json!({ "device_id": "fridge", "model": "F", "slots": slots }));
-    for day in 0..12 {
-        if day % 6 == 0 {
-            shop.buys_milk(day, 1);
-        }
-        shop.reads(day * DAY + 8 * HOUR, "fridge", 100.0 - 0.1 * day as f64);
-    }
-    for day in (12..48).step_by(6) {
-        shop.buys_milk(day, 1);
-        for day in day..day + 6 {
-            shop.reads(day * DAY + 8 * HOUR, "fridge", 100.0 - 0.1 * day as f64);
-        }
-    }
-    assert_eq!(shop.foreseen(), Vec::new());
-    // Gone, it tells nothing any more.
-    shop.tell(48 * DAY, "device.deregistered", &json!({ "device_id": "fridge" }));
-    shop.until_foreseen(48..52, 1).expect("what was bought tells again");
-}
-
-#[test]
-fn called_off_milk_is_not_ordered_again_before_more_has_come() {
-    let shop = Shop::of_milk(0, Strategy::Automate, 1);
-    let terms = MandateTerms {
-        category: "milk".to_owned(),
-        items: vec!["milk-1".to_owned()],
-        price: None,
-        ..shop.mandate()
-    };
-    shop.delegate(terms);
-    for day in (0..36).step_by(6) {
-        shop.buys_milk(day, 1);
-    }
-    let known = shop.connection().actions.len();
-    for quarter in 30 * 4..36 * 4 {
-        shop.at(quarter * DAY / 4 + 7 * HOUR);
-    }
-    let announced: Vec<_> = shop
-        .connection()
-        .actions
-        .into_values()
-        .filter(|record| record.state == ActionState::Announced)
-        .map(|record| record.action.action_id)
-        .collect();
-    assert_eq!(announced.len(), 1, "{known}");
-    shop.connect(ConnectionCommand::CancelAction { action_id: announced[0].clone() });
-    let needs = shop.connection().needs.len();
-    for day in 36..60 {
-        shop.at(day * DAY);
-    }
-    assert_eq!(shop.connection().needs.len(), needs, "nothing more is begun");
-    shop.buys_milk(60, 1);
-    shop.until_foreseen(61..75, shop.foreseen().len() + 1).expect("a new cycle");
 }

@@ -28,13 +28,15 @@ impl<'a> Decision<'a> {
 }
 
 impl Decision<'_> {
-    /// Days until something has to be done so that the answer is there in time.
+    /// Days until something has to be done so that the answer is there in time. Nobody is patient for more than
+    /// `patience` days.
     pub(super) fn act_in(
         &self,
         playbook: &Playbook,
         forecast: &ForecastRule,
         empty: &EmptyIn,
         subject: &Subject,
+        patience: f64,
     ) -> f64 {
         let (device, slot) = (subject.device_id.as_deref(), subject.slot.as_deref());
         let (_, holdout) = self.arm_of(playbook);
@@ -49,7 +51,7 @@ impl Decision<'_> {
         // Of what has only begun little is known, and the worst case is near: it is waited for more to be known as
         // long as it most likely lasts much longer than an answer takes.
         if act_in <= SOON_DAYS && empty.p50 > PATIENCE * takes {
-            return (empty.p50 - PATIENCE * takes).max(1.0);
+            return act_in.max((empty.p50 - PATIENCE * takes).max(1.0).min(patience));
         }
         act_in
     }
@@ -163,7 +165,7 @@ impl Decision<'_> {
         let Some(empty) = empty_in(known, prior, forecast, self.context.now.max(now)) else { return };
         let subject =
             Subject { device_id: Some(device_id.to_owned()), slot: Some(slot.to_owned()), item_id: None };
-        let act_in = self.act_in(playbook, forecast, &empty, &subject);
+        let act_in = self.act_in(playbook, forecast, &empty, &subject, f64::INFINITY);
         self.clear_timers(|known| *known == purpose);
         if act_in > SOON_DAYS {
             let at = self.context.now.plus_micros(micros_of(act_in.min(LOOK_AGAIN_DAYS)));

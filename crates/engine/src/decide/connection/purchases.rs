@@ -10,6 +10,9 @@ use super::needs::Noticed;
 use crate::connection::{Arrival, EmptyIn, InUse, SHARE_HISTORY, days_of, micros_of};
 use crate::playbook::{ForecastRule, Playbook};
 
+/// Where a rule's condition does not hold, it is asked again so much later; by and by at every hour of the day.
+const ANOTHER_HOUR_DAYS: f64 = 5.0 / 24.0;
+
 impl Decision<'_> {
     /// An order will bring something of a category whose needs are foreseen.
     pub(super) fn await_order(&mut self, playbook: &Playbook, order_id: &str, units: f64, at: Time) {
@@ -51,7 +54,12 @@ impl Decision<'_> {
     fn used_up(&self, category: &str, in_use: &InUse, prior: &Prior, now: Time) -> Option<(EmptyIn, f64)> {
         let (_, playbook, _, rule) = self.forecast_rule(category)?;
         let empty = used_up_in(in_use, prior, rule, now)?;
-        let act_in = self.act_in(playbook, rule, &empty, &Subject::default());
+        // Of who buys irregularly it never becomes certain: once it has lasted as long as it usually does, nothing
+        // more is waited for.
+        let came = in_use.arrived.last()?.at;
+        let usually = used_up_in(in_use, prior, rule, came).map_or(empty.p50, |then| then.p50);
+        let patience = usually - (days_of(now) - days_of(came));
+        let act_in = self.act_in(playbook, rule, &empty, &Subject::default(), patience);
         Some((empty, act_in))
     }
 
@@ -78,7 +86,7 @@ impl Decision<'_> {
         let subject = Subject::default();
         match rule.when.as_ref().map(|when| when.holds(&self.facts(&subject, at))) {
             None | Some(Ok(true)) => {}
-            Some(Ok(false)) => return self.look_at_purchases_in(category, 1.0),
+            Some(Ok(false)) => return self.look_at_purchases_in(category, ANOTHER_HOUR_DAYS),
             Some(Err(why)) => return self.ignore(format!("{} {}: {why}", playbook.playbook, rule.id)),
         }
         let mut evidence = vec![foreseen(&empty, now)];
