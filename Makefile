@@ -26,7 +26,6 @@ lint:
 
 test: prerequisites lint
 	INYEON_TEST_SCALE=$(SCALE) $(CARGO) test --workspace --features inyeon/faults
-	$(CARGO) build -p inyeon
 	tests/clients/run.py --inyeon target/debug/inyeon
 	tests/pages/run.py --inyeon target/debug/inyeon
 	./fuzz/run.sh 5
