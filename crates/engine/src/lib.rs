@@ -34,7 +34,7 @@ use serde::{Deserialize, Serialize};
 
 /// The format of a snapshot of [`Entity`]. Bumped with any change of the state's types; snapshots are caches, so
 /// another number is dropped and folded again.
-pub const SNAPSHOT_FORMAT: u32 = 7;
+pub const SNAPSHOT_FORMAT: u32 = 8;
 
 /// The state of one consistency root. Nothing in it points outside it but ids.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]

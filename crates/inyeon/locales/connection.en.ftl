@@ -166,6 +166,7 @@ playbook-explain-strategy-automate = { $strategy } (shared: { $share }, and a ma
 playbook-explain-choices = At most { $choices } choices.
 playbook-explain-compensation = Where it runs empty all the same, { $amount } is given to the customer.
 playbook-explain-coach-snooze = What is put off rests for { $days } days.
+playbook-explain-coach-again = Who does not answer is reminded again after { $days } days, { $times } times at most.
 playbook-explain-coach-without = { $without } of those who could be told are not, by chance, so that we learn what they do without us.
 playbook-explain-coach-step = Beside buying: { $text }
 playbook-explain-message = { $name } ({ $class }, { $channel }): { $subject }

@@ -166,6 +166,7 @@ playbook-explain-strategy-automate = { $strategy }(공유: { $share }, 위임 �
 playbook-explain-choices = 선택지는 { $choices }개까지입니다.
 playbook-explain-compensation = 그래도 떨어지면 고객에게 { $amount }을(를) 보상합니다.
 playbook-explain-coach-snooze = 미룬 니즈는 { $days }일 동안 다시 말하지 않습니다.
+playbook-explain-coach-again = 답이 없으면 { $days }일 뒤에 다시 알리며, 많아야 { $times }번입니다.
 playbook-explain-coach-without = 알릴 수 있는 고객 가운데 { $without }에게는 무작위로 알리지 않고, 알리지 않으면 어떻게 되는지 배웁니다.
 playbook-explain-coach-step = 사는 것 말고도: { $text }
 playbook-explain-message = { $name }({ $class }, { $channel }): { $subject }

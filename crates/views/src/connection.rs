@@ -328,6 +328,7 @@ impl Fold<'_> {
             | ConnectionFact::SlotReplaced { .. }
             | ConnectionFact::AwaySet { .. }
             | ConnectionFact::NeedHeardAgain { .. }
+            | ConnectionFact::NeedRaised { .. }
             | ConnectionFact::DecisionWanted { .. }
             | ConnectionFact::OfferShown { .. }
             | ConnectionFact::Snoozed { .. }

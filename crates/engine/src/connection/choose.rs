@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::limits::{Block, check_limits};
 use super::policy::Followed;
 use super::{MandateRecord, Taken, micros_of};
-use crate::playbook::{MessageTemplate, Playbook};
+use crate::playbook::{CoachRule, MessageTemplate, Playbook};
 
 /// Everything that a decision goes by.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -39,8 +39,11 @@ pub struct Seen {
     pub messages_left: Option<u32>,
     /// In the last seven days, about anything.
     pub contacts_7d: u32,
-    /// The customer was asked about this need before.
-    pub asked: bool,
+    /// How often the customer was told of this need or asked about it, and when last.
+    pub raised: u32,
+    pub raised_at: Option<Time>,
+    /// After that they put it off, and wait to hear of it again.
+    pub put_off: bool,
     pub mandate: Option<SeenMandate>,
     /// What can be promised of the assortment.
     pub offers: Vec<Offered>,
@@ -436,8 +439,10 @@ impl Chooser<'_> {
             refused.push(Refused::Away);
             until = until.max(Some(away));
         }
-        if seen.asked {
+        let next = self.next_reminder(rule);
+        if next != Some(seen.at) {
             refused.push(Refused::AskedBefore);
+            until = until.max(next);
         }
         if item_id.is_none() && steps.is_empty() {
             refused.push(self.nothing_to_offer());
@@ -448,8 +453,8 @@ impl Chooser<'_> {
             until = until.max(Some(later));
         }
         if !refused.is_empty() {
-            let asked = refused.contains(&Refused::AskedBefore) || refused.contains(&Refused::NoConsent);
-            let does = match until.filter(|_| !asked) {
+            let for_good = next.is_none() || refused.contains(&Refused::NoConsent);
+            let does = match until.filter(|_| !for_good) {
                 Some(at) => Does::WaitUntil { at },
                 None => Does::Nothing,
             };
@@ -466,8 +471,13 @@ impl Chooser<'_> {
             value: Some(value),
             propensity,
         };
+        // Who is left in peace by chance is considered again where the playbook reminds again.
+        let silent = match rule.again {
+            Some(again) => Does::WaitUntil { at: seen.at.plus_micros(again.micros()) },
+            None => Does::Nothing,
+        };
         self.candidates.push(candidate(&remind, value, send));
-        self.candidates.push(candidate(&Does::Nothing, 0.0, 1.0 - send));
+        self.candidates.push(candidate(&silent, 0.0, 1.0 - send));
         let mut reasons = vec![Reason::Strategy, self.origin()];
         if send < 1.0 {
             reasons.push(Reason::Chance);
@@ -475,7 +485,21 @@ impl Chooser<'_> {
         reasons.extend(self.why_first());
         match sent {
             true => Chosen { does: remind, propensity: send, reasons },
-            false => Chosen { does: Does::Nothing, propensity: 1.0 - send, reasons },
+            false => Chosen { does: silent, propensity: 1.0 - send, reasons },
+        }
+    }
+
+    /// From when on a reminder may be sent: now for the first and for one that was put off, later for another of those
+    /// that the playbook allows, and never after them.
+    fn next_reminder(&self, rule: &CoachRule) -> Option<Time> {
+        let seen = self.seen;
+        match (seen.raised_at, rule.again) {
+            (None, _) => Some(seen.at),
+            (Some(_), _) if seen.put_off => Some(seen.at),
+            (Some(raised_at), Some(again)) if seen.raised <= again.times => {
+                Some(seen.at.max(raised_at.plus_micros(again.micros())))
+            }
+            _ => None,
         }
     }
 
@@ -498,7 +522,7 @@ impl Chooser<'_> {
         let item_id = self.best().map(|best| best.item_id.clone());
         let ask = Does::Ask { message: rule.ask.clone(), item_id };
         let (mut refused, until) = self.against_message(self.playbook.messages.get(&rule.ask));
-        if self.seen.asked {
+        if self.seen.raised > 0 {
             refused.push(Refused::AskedBefore);
         }
         if let Some(later) = self.later(0) {

@@ -101,6 +101,8 @@ pub(crate) fn apply(connection: &mut Connection, fact: &ConnectionFact) {
                 why: None,
                 decision_id: None,
                 wanted: false,
+                raised: 0,
+                raised_at: None,
             };
             connection.needs.insert(need.need_id.clone(), record);
             let kept = kept(&connection.devices);
@@ -174,6 +176,12 @@ pub(crate) fn apply(connection: &mut Connection, fact: &ConnectionFact) {
                 let key = (record.need.category.clone(), record.need.strategy);
                 let taken = connection.taken.entry(key).or_default();
                 taken.shown = taken.shown.saturating_add(1);
+            }
+        }
+        ConnectionFact::NeedRaised { need_id, at, .. } => {
+            if let Some(record) = connection.needs.get_mut(need_id) {
+                record.raised = record.raised.saturating_add(1);
+                record.raised_at = Some(*at);
             }
         }
         ConnectionFact::Snoozed { category, until, .. } => {

@@ -161,6 +161,9 @@ pub struct NeedRecord {
     pub decision_id: Option<String>,
     /// A decision is wanted, and nobody has given what it needs yet.
     pub wanted: bool,
+    /// How often the customer was told of it or asked about it without having asked, and when last.
+    pub raised: u32,
+    pub raised_at: Option<Time>,
 }
 
 /// What meeting a need cost the customer (K28).

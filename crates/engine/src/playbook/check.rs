@@ -367,6 +367,11 @@ impl<'a> Checker<'a> {
             self.share("/strategies/coach/share", rule.share);
             self.message("/strategies/coach/message", &rule.message, Use::Coach);
             self.probability("/strategies/coach/send_probability", rule.send_probability);
+            if let Some(again) = rule.again {
+                let (days, times) = (f64::from(again.days), f64::from(again.times));
+                self.range("/strategies/coach/again/days", days, (1.0..=365.0).contains(&days), "1–365");
+                self.range("/strategies/coach/again/times", times, (1.0..=10.0).contains(&times), "1–10");
+            }
             let at = |n: usize| format!("/strategies/coach/steps/{n}");
             self.once(
                 rule.steps.iter().enumerate().map(|(n, step)| (format!("{}/id", at(n)), step.id.as_str())),

@@ -179,9 +179,31 @@ pub struct CoachRule {
     /// For so many days nothing more is said about a need that was put off.
     #[serde(default = "week")]
     pub snooze_days: u32,
+    /// Whether who does not answer is reminded again; once is enough where nothing is said.
+    #[serde(default)]
+    pub again: Option<Again>,
     /// What helps beside buying.
     #[serde(default)]
     pub steps: Vec<CoachStep>,
+}
+
+/// How often who does not answer is reminded again, and after how many days. Caps and quiet hours hold for it, too.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Again {
+    pub days: u32,
+    #[serde(default = "once")]
+    pub times: u32,
+}
+
+impl Again {
+    pub(crate) fn micros(self) -> i64 {
+        i64::from(self.days) * 86_400_000_000
+    }
+}
+
+fn once() -> u32 {
+    1
 }
 
 fn week() -> u32 {

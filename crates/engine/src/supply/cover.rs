@@ -67,7 +67,7 @@ impl Resource {
     pub(super) fn uncovered(&self) -> Uncovered {
         let mut uncovered = Uncovered::new();
         for (start, booked) in &self.booked {
-            let committed = booked.holds.iter().filter_map(|id| Some((id, self.ledger.held.get(id)?)));
+            let committed = booked.holds.iter().filter_map(|id| Some((id, self.ledger.held().get(id)?)));
             let committed = committed.filter(|(_, held)| held.is_committed());
             let mut free = self.slot_at(*start).map_or(Quantity::ZERO, |slot| self.capacity(&slot));
             for (id, held) in in_order(committed) {

@@ -201,8 +201,8 @@ impl Decision<'_> {
     fn tell_short(&mut self, why: Shortage, at: Time) {
         let (committed, uncovered): (Vec<_>, _) = match self.owner {
             Owner::Item(_) => return,
-            Owner::Stock(stock) if stock.ledger.held.is_empty() => return,
-            Owner::Resource(resource) if resource.ledger.held.is_empty() => return,
+            Owner::Stock(stock) if stock.ledger.held().is_empty() => return,
+            Owner::Resource(resource) if resource.ledger.held().is_empty() => return,
             Owner::Stock(stock) => {
                 let mut then = stock.clone();
                 for outcome in &self.outcomes {
@@ -238,12 +238,10 @@ impl Decision<'_> {
     fn tell_short_if_any(&mut self, hold: &HoldId) {
         let Some(ledger) = self.owner.ledger() else { return };
         let tight = match self.owner {
-            Owner::Stock(stock) => ledger.total > stock.on_hand,
-            Owner::Resource(resource) => ledger.held.get(hold).is_some_and(|held| {
-                let start = held.take.due();
-                let capacity = resource.slot_at(start).map(|slot| resource.capacity(&slot));
-                let booked = resource.booked.get(&start).map_or(model::Quantity::ZERO, |b| b.total);
-                capacity.is_none_or(|capacity| booked > capacity)
+            Owner::Stock(stock) => ledger.taken(self.now) > stock.on_hand,
+            Owner::Resource(resource) => ledger.held().get(hold).is_some_and(|held| {
+                let slot = resource.slot_at(held.take.due());
+                slot.is_none_or(|slot| resource.taken(&slot, self.now, None) > resource.capacity(&slot))
             }),
             Owner::Item(_) => false,
         };
@@ -269,7 +267,7 @@ impl Decision<'_> {
                 self.ask_hold(*hold, take, *replaces, *expires_at);
             }
             SupplyMail::ConfirmHold { hold, .. } => {
-                let held = self.owner.ledger().and_then(|ledger| ledger.held.get(hold));
+                let held = self.owner.ledger().and_then(|ledger| ledger.held().get(hold));
                 let refused = match held {
                     None => Some(Refusal::Ended),
                     Some(held) if !held.lives(now) => Some(Refusal::Expired),
@@ -293,7 +291,7 @@ impl Decision<'_> {
                 }
             }
             SupplyMail::UseCommitment { hold, share, at, .. } => {
-                let held = self.owner.ledger().and_then(|ledger| ledger.held.get(hold));
+                let held = self.owner.ledger().and_then(|ledger| ledger.held().get(hold));
                 if held.is_some_and(|held| held.is_committed() && *share > held.used) {
                     let at = (*at).min(now);
                     self.fact(SupplyFact::CommitmentUsed { hold: *hold, share: *share, at });
@@ -311,7 +309,7 @@ impl Decision<'_> {
     /// Nothing is committed for them, so what others count on falls by them.
     fn goods_left(&mut self, hold: HoldId, take: &Take, before: f64, share: f64, at: Time) {
         let Owner::Stock(stock) = self.owner else { return };
-        if stock.ledger.held.get(&hold).is_some_and(Held::is_committed) {
+        if stock.ledger.held().get(&hold).is_some_and(Held::is_committed) {
             return self.mail(&SupplyMail::UseCommitment { hold, share, at, now: self.now });
         }
         let known = stock.ledger.left.get(&hold).map_or(before, |(known, _)| known.max(before));
@@ -327,7 +325,7 @@ impl Decision<'_> {
         let Some(ledger) = self.owner.ledger() else { return };
         // What stands in for another's is no replacement.
         let replaces = replaces.filter(|replaced| replaced.owner == hold.owner);
-        let known = ledger.held.get(&hold).is_some_and(|held| held.lives(now));
+        let known = ledger.held().get(&hold).is_some_and(|held| held.lives(now));
         let refused = if known {
             // Asked again.
             None

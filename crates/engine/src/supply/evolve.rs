@@ -1,7 +1,7 @@
 //! How the state of supply follows from what was told and taken.
 
 use model::supply::StockMove;
-use model::{Outcome, Quantity, SupplyFact, SupplyName, SupplySignal, Time};
+use model::{HoldId, Outcome, Quantity, SupplyFact, SupplyName, SupplySignal, Time};
 
 use super::{CatalogueItem, Downtime, Held, Ledger, Receipt, Reserved, Resource, Short, Stock};
 use crate::customer::Timer;
@@ -200,44 +200,24 @@ fn evolve_resource(resource: &mut Resource, fact: &SupplyFact) {
         SupplyFact::Named { name: SupplyName::Resource(name) } => resource.name.clone_from(name),
         SupplyFact::Told { signal, at } => told_resource(resource, signal, *at),
         SupplyFact::CommitmentUsed { hold, share, at } => {
-            let slot = resource.ledger.held.get(hold).map(|held| held.take.due());
+            let Some(held) = resource.ledger.held().get(hold).cloned() else { return };
             let used = resource.ledger.use_up(hold, *share, *at);
-            let over = !resource.ledger.held.contains_key(hold);
-            if let Some(booked) = slot.and_then(|slot| resource.booked.get_mut(&slot)) {
-                booked.total -= used;
-                if over {
-                    booked.holds.remove(hold);
-                }
+            if resource.ledger.held().contains_key(hold) {
+                resource.use_of(held.take.due(), held.take.class(), used);
+            } else {
+                resource.unbook(hold, &held);
             }
         }
-        SupplyFact::HoldReleased { hold, .. } => {
-            if let Some(held) = resource.ledger.held.get(hold)
-                && let Some(booked) = resource.booked.get_mut(&held.take.due())
-                && booked.holds.remove(hold)
+        _ => {
+            for (id, held) in evolve_ledger(&mut resource.ledger, fact) {
+                resource.unbook(&id, &held);
+            }
+            if let SupplyFact::HoldTaken { hold, .. } = fact
+                && let Some(held) = resource.ledger.held().get(hold).cloned()
             {
-                booked.total -= held.left();
+                resource.book(*hold, &held);
             }
-            evolve_bookings(resource, fact);
         }
-        SupplyFact::HoldTaken { hold, take, .. } => {
-            let booked = resource.booked.entry(take.due()).or_default();
-            if booked.holds.insert(*hold) {
-                booked.total += take.amount();
-            }
-            evolve_bookings(resource, fact);
-        }
-        _ => evolve_bookings(resource, fact),
-    }
-}
-
-fn evolve_bookings(resource: &mut Resource, fact: &SupplyFact) {
-    if evolve_ledger(&mut resource.ledger, fact) {
-        let held = &resource.ledger.held;
-        resource.booked.retain(|_, booked| {
-            booked.holds.retain(|hold| held.contains_key(hold));
-            booked.total = booked.holds.iter().filter_map(|hold| held.get(hold)).map(Held::left).sum();
-            !booked.holds.is_empty()
-        });
     }
 }
 
@@ -266,34 +246,31 @@ fn told_resource(resource: &mut Resource, signal: &SupplySignal, at: Time) {
     }
 }
 
-/// Returns whether holds that had ended by themselves were looked for.
-fn evolve_ledger(ledger: &mut Ledger, fact: &SupplyFact) -> bool {
-    let mut pruned = false;
+/// Returns what is not held any more.
+fn evolve_ledger(ledger: &mut Ledger, fact: &SupplyFact) -> Vec<(HoldId, Held)> {
+    let mut gone = Vec::new();
     match fact {
         SupplyFact::HoldTaken { hold, take, replaces, expires_at, at } => {
-            pruned = ledger.prune(*at);
+            gone = ledger.prune(*at);
+            gone.extend(ledger.remove(hold).map(|held| (*hold, held)));
             let (take, expires_at) = (take.clone(), Some(*expires_at));
             let held = Held { take, expires_at, replaces: *replaces, used: 0.0, short: None };
             ledger.take(*hold, held);
         }
         SupplyFact::HoldRefused { hold, expires_at, at, .. } => {
-            pruned = ledger.prune(*at);
+            gone = ledger.prune(*at);
             ledger.ended.insert(*hold, *expires_at);
         }
         SupplyFact::HoldConfirmed { hold, .. } => {
-            if let Some(held) = ledger.held.get_mut(hold) {
-                held.expires_at = None;
-            }
+            ledger.commit(hold);
         }
         SupplyFact::HoldReleased { hold, expires_at, at } => {
-            ledger.remove(hold);
-            pruned = ledger.prune(*at);
+            gone.extend(ledger.remove(hold).map(|held| (*hold, held)));
+            gone.extend(ledger.prune(*at));
             ledger.ended.insert(*hold, *expires_at);
         }
         SupplyFact::CoverChanged { hold, short, covered_at, why, .. } => {
-            if let Some(held) = ledger.held.get_mut(hold) {
-                held.short = short.then_some(Short { covered_at: *covered_at, why: *why });
-            }
+            ledger.note_short(hold, short.then_some(Short { covered_at: *covered_at, why: *why }));
         }
         SupplyFact::ReservationMade { reservation, .. } => {
             let used = ledger.reservations.get(&reservation.id).map_or(Quantity::ZERO, |known| known.used);
@@ -305,5 +282,5 @@ fn evolve_ledger(ledger: &mut Ledger, fact: &SupplyFact) -> bool {
         }
         _ => {}
     }
-    pruned
+    gone
 }

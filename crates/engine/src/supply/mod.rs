@@ -73,10 +73,15 @@ impl Held {
     }
 }
 
-/// The holds and commitments of one supply entity.
+/// The holds and commitments of one supply entity. A busy one has tens of thousands of them, so nothing that is asked
+/// for with every quote looks at each.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Ledger {
-    pub held: BTreeMap<HoldId, Held>,
+    held: BTreeMap<HoldId, Held>,
+    /// Those that end by themselves, by when they do.
+    ends: BTreeSet<(Time, HoldId)>,
+    /// Whose owners were told that supply falls short of them.
+    short: BTreeSet<HoldId>,
     /// Holds that ended before their time to live did: asked for again by a mail that comes twice or late, they are
     /// not taken. Each is forgotten when its time to live is over, for then it is refused for that.
     pub ended: BTreeMap<HoldId, Time>,
@@ -84,7 +89,9 @@ pub struct Ledger {
     pub left: BTreeMap<HoldId, (f64, Time)>,
     pub reservations: BTreeMap<String, Reserved>,
     /// What is left of everything in `held`, holds that ended by themselves and are not forgotten yet included.
-    pub total: Quantity,
+    total: Quantity,
+    /// Changes since everything was looked at for what is over.
+    since_pruned: u64,
 }
 
 /// A reservation, and how much of it was used for good.
@@ -95,6 +102,22 @@ pub struct Reserved {
 }
 
 impl Ledger {
+    /// Holds and commitments, those that ended by themselves a moment ago included.
+    pub fn held(&self) -> &BTreeMap<HoldId, Held> {
+        &self.held
+    }
+
+    /// What of `held` ended by itself before or at `now`, and is not forgotten yet.
+    fn ended_by(&self, now: Time) -> impl Iterator<Item = &Held> {
+        let ended = self.ends.iter().take_while(move |(ends, _)| *ends <= now);
+        ended.filter_map(|(_, id)| self.held.get(id))
+    }
+
+    /// What of everything lives at `now`, in whole.
+    fn taken(&self, now: Time) -> Quantity {
+        self.total - self.ended_by(now).map(Held::left).sum()
+    }
+
     /// What lives at `now`, but for one.
     pub fn living<'a>(
         &'a self,
@@ -136,18 +159,51 @@ impl Ledger {
 
     /// Whether anybody was told that supply falls short for them.
     fn anybody_short(&self) -> bool {
-        self.held.values().any(|held| held.short.is_some())
+        !self.short.is_empty()
     }
 
-    fn take(&mut self, id: HoldId, held: Held) {
+    /// Adds a hold or a commitment; one of the same name is gone.
+    pub fn take(&mut self, id: HoldId, held: Held) {
+        self.remove(&id);
         self.total += held.left();
+        self.ends.extend(held.expires_at.map(|ends| (ends, id)));
+        if held.short.is_some() {
+            self.short.insert(id);
+        }
         self.held.insert(id, held);
     }
 
     fn remove(&mut self, id: &HoldId) -> Option<Held> {
         let held = self.held.remove(id)?;
         self.total -= held.left();
+        if let Some(ends) = held.expires_at {
+            self.ends.remove(&(ends, *id));
+        }
+        self.short.remove(id);
         Some(held)
+    }
+
+    /// Removes those that `is_kept` does not say to keep, and returns them.
+    pub fn retain(&mut self, is_kept: impl Fn(&Held) -> bool) -> Vec<(HoldId, Held)> {
+        let gone: Vec<HoldId> =
+            self.held.iter().filter(|(_, held)| !is_kept(held)).map(|(id, _)| *id).collect();
+        gone.into_iter().filter_map(|id| Some((id, self.remove(&id)?))).collect()
+    }
+
+    /// A hold does not end by itself any more.
+    fn commit(&mut self, id: &HoldId) {
+        if let Some(ends) = self.held.get_mut(id).and_then(|held| held.expires_at.take()) {
+            self.ends.remove(&(ends, *id));
+        }
+    }
+
+    fn note_short(&mut self, id: &HoldId, short: Option<Short>) {
+        let Some(held) = self.held.get_mut(id) else { return };
+        held.short = short;
+        match short {
+            Some(_) => self.short.insert(*id),
+            None => self.short.remove(id),
+        };
     }
 
     /// Notes that a share of a commitment was used; returns how much of it was used by that.
@@ -158,7 +214,7 @@ impl Ledger {
         let (used, class) = (before - held.left(), held.take.class().to_owned());
         self.total -= used;
         if held.used >= 1.0 {
-            self.held.remove(id);
+            self.remove(id);
             // Long enough for a mail that comes again.
             self.ended.insert(*id, at.plus_micros(ENDED_KEPT_MICROS));
         }
@@ -174,18 +230,23 @@ impl Ledger {
         used
     }
 
-    /// Forgets what ended by itself, now and then: looking at everything each time would make a busy entity slow.
-    /// Returns whether it looked.
-    fn prune(&mut self, now: Time) -> bool {
-        if !(self.held.len() + self.ended.len()).is_multiple_of(PRUNE_EVERY) {
-            return false;
+    /// Forgets what ended by itself; now and then, what is over, too: that means looking at everything. Returns what
+    /// was held of it.
+    fn prune(&mut self, now: Time) -> Vec<(HoldId, Held)> {
+        let mut gone = Vec::new();
+        while let Some((_, id)) = self.ends.first().copied().filter(|(ends, _)| *ends <= now) {
+            gone.extend(self.remove(&id).map(|held| (id, held)));
         }
-        self.held.retain(|_, held| held.lives(now) && !held.is_over(now));
-        self.total = self.held.values().map(Held::left).sum();
+        self.since_pruned += 1;
+        if self.since_pruned < PRUNE_EVERY.max((self.held.len() + self.ended.len()) as u64 / 2) {
+            return gone;
+        }
+        self.since_pruned = 0;
+        gone.extend(self.retain(|held| !held.is_over(now)));
         self.ended.retain(|_, expires_at| *expires_at > now);
         self.left.retain(|_, (_, told)| told.plus_micros(ENDED_KEPT_MICROS) > now);
         self.reservations.retain(|_, reserved| reserved.reservation.until > now);
-        true
+        gone
     }
 }
 
@@ -200,4 +261,5 @@ fn in_turn<'a>(reserved: impl Iterator<Item = &'a Reserved>) -> Vec<&'a Reserved
 }
 
 const ENDED_KEPT_MICROS: i64 = 7 * 86_400_000_000;
-const PRUNE_EVERY: usize = 64;
+/// Changes after which everything is looked at, at least; of a busy entity, half as many as it has entries.
+const PRUNE_EVERY: u64 = 64;

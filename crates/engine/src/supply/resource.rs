@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::{Calendar, EntityId, HoldId, Quantity, Slot, Time};
 use serde::{Deserialize, Serialize};
 
-use super::{Classes, Ledger};
+use super::{Classes, Held, Ledger};
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Resource {
@@ -25,8 +25,26 @@ pub struct Resource {
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Booked {
     pub holds: BTreeSet<HoldId>,
-    /// What is left of them all, holds that ended by themselves and are not forgotten yet included.
-    pub total: Quantity,
+    /// What is left of them all by class, holds that ended by themselves and are not forgotten yet included.
+    by_class: BTreeMap<String, Quantity>,
+}
+
+impl Booked {
+    fn total(&self) -> Quantity {
+        self.by_class.values().copied().sum()
+    }
+
+    fn add(&mut self, id: HoldId, held: &Held) {
+        if self.holds.insert(id) {
+            *self.by_class.entry(held.take.class().to_owned()).or_default() += held.left();
+        }
+    }
+
+    fn less(&mut self, class: &str, quantity: Quantity) {
+        if let Some(known) = self.by_class.get_mut(class) {
+            *known -= quantity;
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
@@ -77,18 +95,40 @@ impl Resource {
         (slot.units - lost).max(Quantity::ZERO)
     }
 
+    /// Notes a hold or a commitment of a slot.
+    pub fn book(&mut self, id: HoldId, held: &Held) {
+        self.booked.entry(held.take.due()).or_default().add(id, held);
+    }
+
+    /// Forgets one, which took what is left of it until now.
+    pub(crate) fn unbook(&mut self, id: &HoldId, held: &Held) {
+        let Some(booked) = self.booked.get_mut(&held.take.due()) else { return };
+        if booked.holds.remove(id) {
+            booked.less(held.take.class(), held.left());
+        }
+        if booked.holds.is_empty() {
+            self.booked.remove(&held.take.due());
+        }
+    }
+
+    /// Notes that something of a slot was used for good.
+    pub(super) fn use_of(&mut self, slot: Time, class: &str, used: Quantity) {
+        if let Some(booked) = self.booked.get_mut(&slot) {
+            booked.less(class, used);
+        }
+    }
+
     /// What is taken of the slot at `now`.
     pub fn taken(&self, slot: &Slot, now: Time, but: Option<&HoldId>) -> Quantity {
-        let holds = self.holds_of(slot).filter(|id| Some(*id) != but);
-        let held = holds.filter_map(|id| self.ledger.held.get(id)).filter(|held| held.lives(now));
-        held.map(super::Held::left).sum()
+        let Some(booked) = self.booked.get(&slot.start) else { return Quantity::ZERO };
+        let of_slot = |held: &&Held| held.take.due() == slot.start;
+        let but = but.and_then(|id| self.ledger.held().get(id)).filter(of_slot);
+        let but = but.filter(|held| held.lives(now)).map_or(Quantity::ZERO, Held::left);
+        let ended: Quantity = self.ledger.ended_by(now).filter(of_slot).map(Held::left).sum();
+        booked.total() - ended - but
     }
 
-    fn holds_of(&self, slot: &Slot) -> impl Iterator<Item = &HoldId> {
-        self.booked.get(&slot.start).into_iter().flat_map(|booked| &booked.holds)
-    }
-
-    /// Whether `class` may take so much of the slot. A slot with room enough for sure needs no look at each hold.
+    /// Whether `class` may take so much of the slot.
     pub fn has_room(
         &self,
         units: Quantity,
@@ -98,10 +138,7 @@ impl Resource {
         now: Time,
         but: Option<&HoldId>,
     ) -> bool {
-        let booked = self.booked.get(&slot.start).map_or(Quantity::ZERO, |booked| booked.total);
-        let reserved = self.ledger.reservations.values().map(|reserved| reserved.reservation.quantity);
-        let surely = self.capacity(slot) - booked - reserved.sum();
-        surely >= units || self.free(slot, class, classes, now, but) >= units
+        self.free(slot, class, classes, now, but) >= units
     }
 
     /// What `class` may still take of the slot.
@@ -140,9 +177,10 @@ impl Resource {
     }
 
     fn unused_in(&self, slot: &Slot, class: &str, reserved: Quantity, now: Time) -> Quantity {
-        let held = self.holds_of(slot).filter_map(|id| self.ledger.held.get(id));
-        let of_class = held.filter(|held| held.lives(now) && held.take.class() == class);
-        let taken: Quantity = of_class.map(super::Held::left).sum();
+        let booked = self.booked.get(&slot.start).and_then(|booked| booked.by_class.get(class));
+        let ended = self.ledger.ended_by(now);
+        let ended = ended.filter(|held| held.take.due() == slot.start && held.take.class() == class);
+        let taken = booked.copied().unwrap_or_default() - ended.map(Held::left).sum();
         (reserved - taken).max(Quantity::ZERO)
     }
 

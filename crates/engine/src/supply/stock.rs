@@ -196,7 +196,7 @@ impl Stock {
         }
         let reserved = self.ledger.reservations.values().map(|reserved| &reserved.reservation);
         let reserved: Quantity = reserved.filter(|r| r.until > now).map(|r| r.quantity).sum();
-        self.on_hand - self.ledger.total - reserved
+        self.on_hand - self.ledger.taken(now) - reserved
     }
 
     /// Whether so much can leave at `at`.

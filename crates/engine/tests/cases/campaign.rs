@@ -378,8 +378,7 @@ fn what_a_class_took_counts_once_against_all_that_it_reserved() {
     // The class takes 10: it has 50 of its 60 left, and everybody else has no more than before.
     let take = Take::Stock { quantity: Quantity::units(10), due: MONDAY, class, priority: 0 };
     let held = Held { take, expires_at: None, replaces: None, used: 0.0, short: None };
-    stock.ledger.total += held.left();
-    stock.ledger.held.insert(HoldId { owner: id(EntityKind::Customer, 1), number: 1 }, held);
+    stock.ledger.take(HoldId { owner: id(EntityKind::Customer, 1), number: 1 }, held);
     assert_eq!(open(stock, "open"), Quantity::units(40));
     // What the class reserved already is not there to be reserved again.
     let more = stock.reservable(MONDAY, "campaign:spring", &shop.rules.classes, MONDAY);

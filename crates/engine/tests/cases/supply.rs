@@ -264,6 +264,42 @@ proptest! {
         }
     }
 
+    /// What is taken of a slot is what lives of it, whatever was held, confirmed, let go, used or ended by itself.
+    #[test]
+    fn what_is_taken_of_a_slot_is_what_lives_of_it(steps in prop::collection::vec(
+        (0..5_u8, 0..14_u64, 0..3_i64, 1..4_i64, 0..40_i64), 1..120,
+    )) {
+        let mut van = Lives::new(EntityKind::Resource);
+        for slot in 0..3 {
+            let (start, end) = (hour(100 + slot), hour(101 + slot));
+            let set = format!(r#"{{"resource":"van","start":"{start}","end":"{end}","units":20}}"#);
+            van.told("capacity.slot_set", &set, NOW, NOW);
+        }
+        let mut now = NOW;
+        for (step, number, at, units, minutes) in steps {
+            now = now.plus_micros(minutes * HOUR / 60);
+            let slot = van.resource().slot_at(hour(100 + at)).unwrap();
+            let class = if number % 2 == 0 { "member" } else { "" }.to_owned();
+            let (units, expires_at) = (Quantity::units(units), now.plus_micros(HOUR));
+            let (hold, share) = (hold(number), 0.5 + 0.25 * at as f64);
+            match step {
+                0 | 1 => {
+                    van.hold(number, Take::Slot { slot, units, class, priority: 0 }, now);
+                }
+                2 => drop(van.mail(SupplyMail::ConfirmHold { hold, now }, now)),
+                3 => drop(van.mail(SupplyMail::ReleaseHold { hold, expires_at, now }, now)),
+                _ => drop(van.mail(SupplyMail::UseCommitment { hold, share, at: now, now }, now)),
+            }
+            let resource = van.resource();
+            for slot in resource.slots(NOW, hour(200)) {
+                let of_slot = |held: &&engine::supply::Held| held.take.due() == slot.start;
+                let living = resource.ledger.living(now, None).map(|(_, held)| held);
+                let slow: Quantity = living.filter(of_slot).map(engine::supply::Held::left).sum();
+                prop_assert_eq!(resource.taken(&slot, now, None), slow);
+            }
+        }
+    }
+
     /// The earliest time is the first at which it is available.
     #[test]
     fn the_earliest_is_the_first(shelf in shelves(), units in 1..20_i64, lots: bool) {

@@ -142,6 +142,10 @@ impl Teller<'_> {
 
     fn coach(&self, rule: &engine::playbook::CoachRule) -> String {
         let mut parts = vec![self.say("coach-snooze", &[("days", &rule.snooze_days.to_string())])];
+        if let Some(again) = rule.again {
+            let (days, times) = (again.days.to_string(), again.times.to_string());
+            parts.push(self.say("coach-again", &[("days", &days), ("times", &times)]));
+        }
         if rule.send_probability < 1.0 {
             let without = percent(1.0 - rule.send_probability);
             parts.push(self.say("coach-without", &[("without", &without)]));

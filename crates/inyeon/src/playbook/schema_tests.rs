@@ -23,6 +23,7 @@ fn full() -> Value {
     playbook["promise"]["class"] = json!("home");
     playbook["offer"]["quantity"] = json!(1.5);
     playbook["strategies"]["coach"]["steps"][1]["sale"] = json!(true);
+    playbook["strategies"]["coach"]["again"] = json!({ "days": 3, "times": 2 });
     let arm =
         json!({ "id": "full", "weight": 2, "choices": 1, "message": "runs_low", "send_probability": 0.5 });
     playbook["experiment"]["arms"][0] = arm;

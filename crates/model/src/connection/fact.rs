@@ -174,6 +174,12 @@ pub enum ConnectionFact {
         quantity: Quantity,
         at: Time,
     },
+    /// A need was raised: the customer was told of it, or asked about it, without having asked.
+    NeedRaised {
+        need_id: String,
+        message_id: String,
+        at: Time,
+    },
 }
 
 impl ConnectionFact {
@@ -238,6 +244,7 @@ impl ConnectionFact {
             ConnectionFact::Contacted { .. } => "message.started",
             ConnectionFact::ItemAwaited { .. } => "item.awaited",
             ConnectionFact::ItemArrived { .. } => "item.arrived",
+            ConnectionFact::NeedRaised { .. } => "need.raised",
         }
     }
 }
@@ -271,6 +278,7 @@ impl ConnectionFact {
             | ConnectionFact::DecisionWanted { need_id, .. }
             | ConnectionFact::FrictionSeen { need_id, .. }
             | ConnectionFact::EffortSpent { need_id, .. }
+            | ConnectionFact::NeedRaised { need_id, .. }
             | ConnectionFact::OfferShown { need_id, .. } => need_id.clone(),
             ConnectionFact::Decided(record) => record.decision_id.clone(),
             ConnectionFact::MandatePresented { terms, version, .. } => {

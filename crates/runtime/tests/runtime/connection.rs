@@ -185,6 +185,25 @@ impl Shop {
         }
     }
 
+    fn consents_to_advertising(&self) {
+        self.connect(ConnectionCommand::SetConsent(Consent {
+            purpose: Consent::ADVERTISING.to_owned(),
+            given: true,
+            at: Time::default(),
+            notice: None,
+            jurisdiction: Some("KR".to_owned()),
+        }));
+    }
+
+    /// Prints until the need was raised, and returns the day of it.
+    fn print_until_reminded(&self) -> i64 {
+        let raised = |day: &i64| {
+            self.reads(*day * DAY, "p1", 100.0 - 2.0 * *day as f64);
+            !self.messages().is_empty()
+        };
+        (0..50).find(raised).expect("nobody was reminded")
+    }
+
     /// Presents a mandate and agrees to what was shown.
     pub(crate) fn delegate(&self, terms: MandateTerms) {
         let id = terms.mandate_id.clone();
@@ -456,6 +475,61 @@ fn who_wants_to_be_coached_is_reminded_once_in_time_and_not_without_consent() {
     // Withdrawn, nothing more leaves: not even what was wanted before.
     shop.connect(consent(false));
     assert!(!shop.connection().consents_to(Consent::ADVERTISING));
+}
+
+#[test]
+fn who_does_not_answer_is_reminded_again_where_the_playbook_says_so_and_within_the_caps() {
+    let again = |days: u32, times: u32| {
+        let shop = Shop::open();
+        let mut changed = playbook();
+        changed["strategies"]["coach"]["again"] = json!({ "days": days, "times": times });
+        let mut reference = reference();
+        reference.version = 2;
+        reference.playbooks.publish(serde_json::from_value(changed).unwrap());
+        shop.node.publish_reference(reference).unwrap();
+        shop.prefer(Strategy::Coach, 2);
+        shop.consents_to_advertising();
+        let first = shop.print_until_reminded();
+        (shop, first)
+    };
+    let (shop, first) = again(2, 1);
+    shop.at((first + 1) * DAY);
+    assert_eq!(shop.messages().len(), 1, "not before its time");
+    shop.at((first + 2) * DAY + HOUR);
+    assert_eq!(shop.messages().len(), 2);
+    shop.at((first + 20) * DAY);
+    assert_eq!(shop.messages().len(), 2, "as often as the playbook says");
+    assert_eq!((shop.the_need().raised, shop.recompute()), (2, shop.connection().decisions.len()));
+
+    // Two messages in seven days are the most: the third waits for the eighth day.
+    let (shop, first) = again(1, 2);
+    shop.at((first + 5) * DAY);
+    assert_eq!(shop.messages().len(), 2);
+    shop.at((first + 9) * DAY);
+    assert_eq!(shop.messages().len(), 3);
+    // Who has ordered has answered.
+    let (shop, first) = again(2, 3);
+    let placed = json!({ "order_id": "o-1", "products": [{ "sku": "tn-1", "quantity": 1 }] });
+    shop.tell((first + 1) * DAY, "order.placed", &placed);
+    shop.at((first + 9) * DAY);
+    assert_eq!(shop.messages().len(), 1);
+}
+
+#[test]
+fn what_was_put_off_is_said_once_more_when_that_is_over() {
+    let shop = Shop::open();
+    shop.prefer(Strategy::Coach, 2);
+    shop.consents_to_advertising();
+    let first = shop.print_until_reminded();
+    let until = START.plus_micros((first + 3) * DAY);
+    shop.connect(ConnectionCommand::Snooze { category: "toner".to_owned(), until });
+    shop.at((first + 3) * DAY - HOUR);
+    assert_eq!(shop.messages().len(), 1, "put off");
+    shop.at((first + 3) * DAY + HOUR);
+    assert_eq!(shop.messages().len(), 2, "and come back to");
+    shop.at((first + 30) * DAY);
+    assert_eq!(shop.messages().len(), 2);
+    assert_eq!(shop.recompute(), shop.connection().decisions.len());
 }
 
 #[test]

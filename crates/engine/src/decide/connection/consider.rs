@@ -115,14 +115,7 @@ impl Decision<'_> {
                 record: seen,
             }
         });
-        let asked_prefix = format!("{}/message/{}/", self.customer.id, playbook.playbook);
-        // What announces an order asks for nothing: where it cannot be placed after all, they have to be asked yet.
-        let notice = playbook.strategies.automate.as_ref().map(|rule| rule.notice.as_str());
-        let said = self.customer.effects.range(asked_prefix.clone()..);
-        let asked = said
-            .map_while(|(key, _)| key.strip_prefix(&asked_prefix))
-            .filter_map(|rest| rest.split_once('/'))
-            .any(|(template, about)| about == need.need_id && Some(template) != notice);
+        let snoozed = connection.snoozed.get(&need.category).copied();
         let steps = playbook.strategies.coach.as_ref().map_or(Vec::new(), |rule| {
             let facts = self.facts(&need.subject, now);
             let step = |step: &crate::playbook::CoachStep| {
@@ -150,13 +143,15 @@ impl Decision<'_> {
             used: used.map(|kind| (*kind).to_owned()).collect(),
             empty_in: self.empty_of(need, playbook, share),
             away_until: away.map(|(_, until)| *until).max(),
-            snoozed_until: connection.snoozed.get(&need.category).copied().filter(|until| *until > now),
+            snoozed_until: snoozed.filter(|until| *until > now),
             quiet_until: quiet
                 .filter(|_| !connection.consents_to(model::connection::Consent::NIGHT_ADVERTISING)),
             advertising: connection.consents_to(model::connection::Consent::ADVERTISING),
             messages_left: self.messages_left(&need.category, now),
             contacts_7d: connection.contacts_since(None, now.plus_micros(-micros_of(7.0))),
-            asked,
+            raised: record.raised,
+            raised_at: record.raised_at,
+            put_off: record.raised_at.zip(snoozed).is_some_and(|(raised_at, until)| until > raised_at),
             mandate,
             offers: considered.offers.clone(),
             taken: connection.taken.get(&(need.category.clone(), need.strategy)).copied().unwrap_or_default(),
@@ -230,7 +225,11 @@ impl Decision<'_> {
                 });
                 let link = Link { purpose: LinkPurpose::Offer, about: need.need_id.clone() };
                 let says = Says { steps: texts, link: Some(link), ..says(seen, item_id.as_deref()) };
-                self.say(playbook, message, &need.need_id, says);
+                self.raise(playbook, message, record, says);
+                let again = rule.and_then(|rule| rule.again).filter(|again| record.raised < again.times);
+                if let Some(again) = again {
+                    self.look_again(&need.need_id, now.plus_micros(again.micros()));
+                }
             }
             Does::Ask { message, item_id } => {
                 if let Some(action_id) = due {
@@ -242,7 +241,7 @@ impl Decision<'_> {
                 let link = Link { purpose: LinkPurpose::Offer, about: need.need_id.clone() };
                 let why = Some(first_refusal(choice).to_owned()).filter(|why| !why.is_empty());
                 let says = Says { why, link: Some(link), ..says(seen, item_id.as_deref()) };
-                self.say(playbook, message, &need.need_id, says);
+                self.raise(playbook, message, record, says);
                 if let Some(at) = choice.heals_at(now) {
                     self.look_again(&need.need_id, at);
                 }

@@ -4,7 +4,7 @@ use model::connection::{ConnectionFact, Consent, Link, Message, MessageClass};
 use model::{Effect, EffectKind, Money, Outcome, Time};
 
 use super::super::Decision;
-use crate::connection::{is_quiet, micros_of};
+use crate::connection::{NeedRecord, is_quiet, micros_of};
 use crate::playbook::{Placeholders, Playbook, day_text, fill, money_text};
 
 /// What a message speaks of.
@@ -25,16 +25,35 @@ pub(super) struct Says {
 }
 
 impl Decision<'_> {
+    /// Tells the customer of a need, or asks about it, without having been asked.
+    pub(super) fn raise(&mut self, playbook: &Playbook, template: &str, record: &NeedRecord, says: Says) {
+        let need_id = record.need.need_id.clone();
+        let key = match record.raised {
+            0 => need_id.clone(),
+            before => format!("{need_id}~{}", before + 1),
+        };
+        if let Some(message_id) = self.say(playbook, template, &key, says) {
+            self.tell(ConnectionFact::NeedRaised { need_id, message_id, at: self.context.now });
+        }
+    }
+
     /// Asks for a message by a playbook's template: by the version that what it is about began with, which may not be
-    /// the one that holds now. One of the same key is asked for once.
-    pub(super) fn say(&mut self, playbook: &Playbook, template: &str, key: &str, says: Says) {
+    /// the one that holds now. One of the same key is asked for once. Returns its name, where it was asked for now.
+    pub(super) fn say(
+        &mut self,
+        playbook: &Playbook,
+        template: &str,
+        key: &str,
+        says: Says,
+    ) -> Option<String> {
         let category = playbook.category.as_str();
         let Some(text) = playbook.messages.get(template) else {
-            return self.ignore(format!("playbook {} has no message {template}", playbook.playbook));
+            self.ignore(format!("playbook {} has no message {template}", playbook.playbook));
+            return None;
         };
         let key = format!("{}/message/{}/{template}/{key}", self.customer.id, playbook.playbook);
         if self.customer.effects.contains_key(&key) {
-            return;
+            return None;
         }
         let (language, zone) = (self.language(), self.time_zone());
         let mut values = Placeholders::new();
@@ -67,7 +86,7 @@ impl Decision<'_> {
             decision_id: says.decision_id,
         };
         let effect = Effect {
-            key,
+            key: key.clone(),
             kind: EffectKind::MessageSend,
             promise_id: None,
             order_id: None,
@@ -79,6 +98,7 @@ impl Decision<'_> {
         } else {
             Outcome::EffectSuppressed { effect, reason: "import".to_owned() }
         });
+        Some(key)
     }
 
     /// In which this customer reads.

@@ -123,7 +123,8 @@ impl Decision<'_> {
             }
             ConnectionCommand::Snooze { category, until } => {
                 let (category, until) = (category.clone(), *until);
-                self.tell(ConnectionFact::Snoozed { category, until, at: now });
+                self.tell(ConnectionFact::Snoozed { category: category.clone(), until, at: now });
+                self.come_back(&category, until);
             }
             ConnectionCommand::Choose { need_id, item_id: _, order_id } => self.chosen(need_id, order_id),
             ConnectionCommand::SetAway { from, until } if from < until => {

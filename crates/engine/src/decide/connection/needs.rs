@@ -343,6 +343,18 @@ impl Decision<'_> {
         }
     }
 
+    /// What was raised and is put off is looked at again when that is over: who says "later" means to hear of it.
+    pub(super) fn come_back(&mut self, category: &str, until: Time) {
+        let raised = |record: &&NeedRecord| {
+            record.need.category == category && record.stage == NeedStage::Recognized && record.raised > 0
+        };
+        let needs = self.connection().needs.values().filter(raised);
+        let needs: Vec<String> = needs.map(|record| record.need.need_id.clone()).collect();
+        for need_id in needs {
+            self.look_again(&need_id, until);
+        }
+    }
+
     /// A need is looked at again then.
     pub(super) fn look_again(&mut self, need_id: &str, at: Time) {
         let purpose = TimerPurpose::NeedDue(need_id.to_owned());

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use model::{EntityId, EntityKind, HoldId, PartitionId, Quantity, Take, Time};
 
 use crate::promising::{StockAt, Supplies};
-use crate::supply::{Booked, CatalogueItem, Held, Ledger, Resource, Stock};
+use crate::supply::{CatalogueItem, Held, Ledger, Resource, Stock};
 
 /// More than any plan asks for, and still safe to add up.
 const ENDLESS: Quantity = Quantity(Quantity::MAX.0 / 1_024);
@@ -72,11 +72,14 @@ impl Snapshot {
 
     /// The same without what a class took: a campaign that is planned from its first day on plans for those orders too.
     pub fn without_class(mut self, class: &str) -> Self {
-        let ledgers = self.stocks.values_mut().map(|(_, stock)| &mut stock.ledger);
-        let ledgers = ledgers.chain(self.resources.values_mut().map(|(_, resource)| &mut resource.ledger));
-        for ledger in ledgers {
-            ledger.held.retain(|_, held| held.take.class() != class);
-            ledger.total = ledger.held.values().map(Held::left).sum();
+        let other = |held: &Held| held.take.class() != class;
+        for (_, stock) in self.stocks.values_mut() {
+            stock.ledger.retain(other);
+        }
+        for (_, resource) in self.resources.values_mut() {
+            for (id, held) in resource.ledger.retain(other) {
+                resource.unbook(&id, &held);
+            }
         }
         self
     }
@@ -138,15 +141,15 @@ fn summed(ledger: &Ledger, owner: EntityId, now: Time, due: impl Fn(&Take) -> Ti
         let sum = sums.entry(key).or_insert_with(|| (Quantity::ZERO, held.take.clone()));
         sum.0 += held.left();
     }
-    let mut summed = Ledger { reservations: ledger.reservations.clone(), ..Ledger::default() };
+    let mut summed = Ledger::default();
+    summed.reservations.clone_from(&ledger.reservations);
     for (number, ((at, _), (sum, mut take))) in sums.into_iter().enumerate() {
         match &mut take {
             Take::Stock { quantity, due, .. } => (*quantity, *due) = (sum, at),
             Take::Slot { units, .. } => *units = sum,
         }
         let held = Held { take, expires_at: None, replaces: None, used: 0.0, short: None };
-        summed.total += sum;
-        summed.held.insert(HoldId { owner, number: number as u64 }, held);
+        summed.take(HoldId { owner, number: number as u64 }, held);
     }
     summed
 }
@@ -171,19 +174,16 @@ fn summed_stock(stock: &Stock, now: Time) -> Stock {
 
 fn summed_resource(resource: &Resource, now: Time) -> Resource {
     let ledger = summed(&resource.ledger, resource.id, now, Take::due);
-    let mut booked: BTreeMap<Time, Booked> = BTreeMap::new();
-    for (id, held) in &ledger.held {
-        let slot = booked.entry(held.take.due()).or_default();
-        slot.holds.insert(*id);
-        slot.total += held.left();
-    }
-    Resource {
+    let mut summed = Resource {
         name: resource.name.clone(),
         calendar: resource.calendar.clone(),
         slots: resource.slots.clone(),
         downtimes: resource.downtimes.clone(),
-        ledger,
-        booked,
         ..Resource::new(resource.id)
+    };
+    for (id, held) in ledger.held() {
+        summed.book(*id, held);
     }
+    summed.ledger = ledger;
+    summed
 }

@@ -285,6 +285,8 @@ every!(connection_facts, ConnectionFact,
         category: text("milk"), order_id: text("o-1"), quantity: Quantity(2_000), at: AT },
     "item.arrived": ConnectionFact::ItemArrived { .. } => ConnectionFact::ItemArrived {
         category: text("milk"), order_id: text("o-1"), quantity: Quantity(2_000), at: AT },
+    "need.raised": ConnectionFact::NeedRaised { .. } => ConnectionFact::NeedRaised {
+        need_id: text("n-1"), message_id: text("c/message/toner/runs_low/n-1~2"), at: AT },
     "item.bought": ConnectionFact::ItemBought { .. } => ConnectionFact::ItemBought {
         category: text("toner"), item_id: text("toner-black"), quantity: Quantity(1_500), at: AT },
     "slot.level_seen": ConnectionFact::LevelSeen(_) => ConnectionFact::LevelSeen(LevelSeen {
