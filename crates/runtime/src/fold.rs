@@ -31,7 +31,7 @@ use serde::{Deserialize, Serialize};
 use store::{IdentityRow, Keys, StateError};
 use views::Change;
 
-use self::checkpoint::Overlay;
+use self::checkpoint::{Collecting, Overlay};
 pub use self::connection::Stated;
 use self::connection::WantedDecision;
 use self::entities::Cached;
@@ -107,6 +107,11 @@ pub struct Fold {
     /// Which identifiers tie people together.
     rules: SharedRules,
     entities: FxHashMap<EntityId, Cached>,
+    /// Those that changed since the last checkpoint was begun.
+    dirty: Vec<EntityId>,
+    collecting: Option<Collecting>,
+    /// Those of the checkpoint that is collected and not durable yet.
+    collected: Vec<EntityId>,
     identities: Overlay<IdentifierHash, Option<IdentityRow>>,
     /// Rows read from the base, so that a busy identifier is looked up once.
     identities_read: FxHashMap<IdentifierHash, Option<IdentityRow>>,
@@ -166,6 +171,9 @@ impl Fold {
             reference: Reference::default(),
             rules: Arc::default(),
             entities: FxHashMap::default(),
+            dirty: Vec::new(),
+            collecting: None,
+            collected: Vec::new(),
             identities: Overlay::new(),
             identities_read: FxHashMap::default(),
             seen: Overlay::new(),
@@ -687,6 +695,7 @@ impl Fold {
         let owner_of_needs = if heard { Some(self.head(id)?).filter(|head| *head != id) } else { None };
         let now = self.clock(timeline);
         let effects_on = self.effects_on()?;
+        self.before_change(id);
         let context = Context { now, timeline, reference: &self.reference, effects_on };
         let entity = &mut self.entities.get_mut(&id).expect("loaded above").entity;
         let attempt = catch_unwind(AssertUnwindSafe(|| {

@@ -251,6 +251,7 @@ impl Node {
             checkpointed: Instant::now(),
             checkpointed_seq: journal_end,
             checkpoint_out: false,
+            collecting_took: Duration::ZERO,
             checkpoint_wanted: Vec::new(),
             checkpoint_waiting: Vec::new(),
             draining: Vec::new(),

@@ -1,7 +1,7 @@
 //! What a fold remembers between two checkpoints, hands over to one, and takes up from one.
 
 use engine::{EffectState, Entity};
-use model::{Dedupe, DedupeHash, KeyId, Time, TimelineId};
+use model::{Dedupe, DedupeHash, EntityId, KeyId, Time, TimelineId};
 use rustc_hash::FxHashMap;
 use store::{Checkpoint, StateError};
 
@@ -29,6 +29,13 @@ impl<K: Eq + std::hash::Hash + Copy, V: Clone> Overlay<K, V> {
         self.leaving = std::mem::take(&mut self.now);
         self.leaving.iter().map(|(k, v)| (*k, v.clone())).collect()
     }
+}
+
+/// A checkpoint that is put together piece by piece, so that nobody waits for the whole: what changes meanwhile is
+/// copied to it before it does, so that all of it is of one moment.
+pub(super) struct Collecting {
+    checkpoint: Checkpoint,
+    left: Vec<EntityId>,
 }
 
 /// Days for which a client-named message is recognised.
@@ -80,24 +87,29 @@ impl Fold {
         Ok(())
     }
 
-    /// Entities that changed since the last collection.
+    /// Entities that changed since the last checkpoint was begun.
     pub fn dirty_entities(&self) -> usize {
-        self.entities.values().filter(|cached| cached.dirty).count()
+        self.dirty.len()
     }
 
-    /// Everything that changed since the last collection, as of the last taken batch. Until
-    /// [`Self::checkpoint_done`] no other may be collected.
+    /// Everything that changed since the last checkpoint, as of the last taken batch.
     pub fn collect_checkpoint(&mut self) -> Checkpoint {
-        debug_assert!(self.pending.is_empty() && self.range.is_none());
+        self.begin_checkpoint();
+        self.go_on_with_checkpoint(usize::MAX).expect("all of it was asked for")
+    }
+
+    /// Begins a checkpoint of everything that changed since the last one, as of the last taken batch. Until
+    /// [`Self::checkpoint_done`] no other may be begun.
+    pub fn begin_checkpoint(&mut self) {
+        debug_assert!(self.pending.is_empty() && self.range.is_none() && self.collecting.is_none());
         let journal_seq = self.pending_from - 1;
         let mut checkpoint = Checkpoint { journal_seq, ..Checkpoint::default() };
-        for (id, cached) in self.entities.iter_mut().filter(|(_, cached)| cached.dirty) {
-            cached.dirty = false;
-            // A subject whose key is gone leaves no snapshot.
-            checkpoint.entities.push((*id, seal_snapshot(&self.keys, &cached.entity).ok()));
-            let chunk = postcard::to_allocvec(&cached.trail).expect("positions serialise");
-            let from = cached.trail.first().map_or(journal_seq, |(seq, _)| *seq);
-            checkpoint.positions.push((*id, from, chunk));
+        let left = std::mem::take(&mut self.dirty);
+        for id in &left {
+            if let Some(cached) = self.entities.get_mut(id) {
+                cached.dirty = false;
+                cached.leaving = true;
+            }
         }
         checkpoint.identities = self.identities.hand_over();
         checkpoint.seen = self.seen.hand_over().into_iter().map(|(hash, day)| (day, hash)).collect();
@@ -106,7 +118,50 @@ impl Fold {
         let own = postcard::to_allocvec(&self.own).expect("plain data serialises");
         let sealed = self.keys.seal(KeyId::STORE, &own).expect("the store's key is always there");
         checkpoint.fold = sealed.bytes.into_owned();
-        checkpoint
+        self.collecting = Some(Collecting { checkpoint, left });
+    }
+
+    /// Whether a checkpoint is begun and not whole.
+    pub fn is_collecting(&self) -> bool {
+        self.collecting.is_some()
+    }
+
+    /// Copies about so many bytes more to the checkpoint that was begun, and returns it when it is whole.
+    pub fn go_on_with_checkpoint(&mut self, bytes: usize) -> Option<Checkpoint> {
+        let mut copied = 0;
+        while copied <= bytes {
+            match self.collecting.as_mut()?.left.pop() {
+                Some(id) => copied += self.copy_to_checkpoint(id),
+                None => {
+                    let whole = self.collecting.take()?.checkpoint;
+                    self.collected = whole.entities.iter().map(|(id, _)| *id).collect();
+                    return Some(whole);
+                }
+            }
+        }
+        None
+    }
+
+    /// Whatever is about to change is copied to the checkpoint first, where it belongs to one.
+    pub(super) fn before_change(&mut self, id: EntityId) {
+        if self.collecting.is_some() {
+            self.copy_to_checkpoint(id);
+        }
+    }
+
+    /// Returns how many bytes that were; none where it is there already or does not belong to it.
+    fn copy_to_checkpoint(&mut self, id: EntityId) -> usize {
+        let Some(Collecting { checkpoint, .. }) = &mut self.collecting else { return 0 };
+        let Some(cached) = self.entities.get_mut(&id).filter(|cached| cached.leaving) else { return 0 };
+        cached.leaving = false;
+        // A subject whose key is gone leaves no snapshot.
+        let snapshot = seal_snapshot(&self.keys, &cached.entity).ok();
+        let chunk = postcard::to_allocvec(&cached.trail).expect("positions serialise");
+        let bytes = snapshot.as_ref().map_or(0, Vec::len) + chunk.len();
+        let from = cached.trail.first().map_or(checkpoint.journal_seq, |(seq, _)| *seq);
+        checkpoint.entities.push((id, snapshot));
+        checkpoint.positions.push((id, from, chunk));
+        bytes
     }
 
     /// The checkpoint up to `seq` is durable: what it holds need not stay in memory.
@@ -116,9 +171,11 @@ impl Fold {
         }
         self.seen.leaving.clear();
         self.permanent.leaving.clear();
-        for cached in self.entities.values_mut() {
-            cached.trail.retain(|(at, _)| *at > seq);
-            cached.sound = None;
+        for id in std::mem::take(&mut self.collected) {
+            if let Some(cached) = self.entities.get_mut(&id) {
+                cached.trail.retain(|(at, _)| *at > seq);
+                cached.sound = None;
+            }
         }
         if self.entities.len() > self.cache_max {
             // What was not used since the last round goes first.

@@ -24,8 +24,10 @@ pub(super) struct Cached {
     pub(super) entity: Entity,
     /// Steps since the checkpoint that `Base` has.
     pub(super) trail: Trail,
-    /// Changed since the last checkpoint was collected.
+    /// Changed since the last checkpoint was begun.
     pub(super) dirty: bool,
+    /// Belongs to the checkpoint that is being collected, and is not copied to it yet.
+    pub(super) leaving: bool,
     /// The checkpoint round in which it was last used.
     pub(super) used: u64,
     /// Where an input made its fold fail: the entity after so many steps of the trail. The next failure folds again
@@ -46,14 +48,14 @@ impl Fold {
             return Ok(());
         }
         let entity = self.base.entity(&self.keys, id)?.map_or_else(|| Entity::new(id), |(_, entity)| entity);
-        let cached = Cached { entity, trail: Vec::new(), dirty: false, used: self.round, sound: None };
+        let cached = Cached { entity, trail: Vec::new(), dirty: false, leaving: false, used: self.round, sound: None };
         self.entities.insert(id, cached);
         Ok(())
     }
 
     /// Folds one entity again: from where it was last folded again, else from its checkpoint and its trail.
     pub(super) fn reload(&mut self, id: EntityId) -> Result<(), FoldError> {
-        let Some(Cached { mut trail, dirty, used, sound, .. }) = self.entities.remove(&id) else {
+        let Some(Cached { mut trail, dirty, leaving, used, sound, .. }) = self.entities.remove(&id) else {
             return Ok(());
         };
         let (steps, entity) = match sound {
@@ -68,7 +70,7 @@ impl Fold {
         let entity = self.refold(entity, &trail[steps..])?;
         self.met.refolded += (trail.len() - steps) as u64;
         let sound = Some((trail.len(), Box::new(entity.clone())));
-        self.entities.insert(id, Cached { entity, trail, dirty, used, sound });
+        self.entities.insert(id, Cached { entity, trail, dirty, leaving, used, sound });
         Ok(())
     }
 
@@ -171,8 +173,11 @@ impl Fold {
 
     pub(super) fn leave_trace(&mut self, id: EntityId, seq: u64, trace: Trace) {
         let cached = self.entities.get_mut(&id).expect("an entity that changed is loaded");
+        debug_assert!(!cached.leaving, "what leaves for a checkpoint is copied before it changes");
         cached.trail.push((seq, trace));
-        cached.dirty = true;
+        if !std::mem::replace(&mut cached.dirty, true) {
+            self.dirty.push(id);
+        }
         self.touched.insert(id);
     }
 }

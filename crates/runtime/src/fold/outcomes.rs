@@ -78,6 +78,7 @@ impl Fold {
         seq: u64,
     ) -> Result<(), FoldError> {
         self.load(id)?;
+        self.before_change(id);
         for (index, outcome) in outcomes.iter().enumerate() {
             if let Outcome::Fact(Fact::ProfileErased { .. }) = outcome {
                 self.forget_identity(id)?;
@@ -203,6 +204,7 @@ impl Fold {
         seq: u64,
     ) -> Result<bool, FoldError> {
         self.load(to)?;
+        self.before_change(to);
         let entity = &mut self.entities.get_mut(&to).expect("loaded above").entity;
         let first_time = entity.is_new(&key, body);
         let step = Step::Mail { key, body };

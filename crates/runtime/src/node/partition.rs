@@ -22,6 +22,11 @@ const BATCH_INPUTS: u64 = 512;
 /// Inputs that one commit of the journal gathers where nobody waits for it, and how long it gathers.
 const COMMIT_INPUTS: u64 = 4096;
 const COMMIT_EVERY: Duration = Duration::from_millis(10);
+/// Bytes that are copied to a checkpoint between two looks at the requests: well below a millisecond.
+const CHECKPOINT_SLICE: usize = 64 * 1024;
+/// A checkpoint is begun again when so many times what collecting the last one took has passed, if that is longer than
+/// what is set.
+const CHECKPOINT_SHARE: u32 = 20;
 /// Effects started in one commit at most.
 const EFFECTS_AT_ONCE: usize = 64;
 
@@ -45,8 +50,10 @@ pub(super) struct Partition {
     pub(super) committed_to: u64,
     pub(super) checkpointed: Instant,
     pub(super) checkpointed_seq: u64,
-    /// A checkpoint is being written.
+    /// A checkpoint is being collected or written.
     pub(super) checkpoint_out: bool,
+    /// How long collecting the last one took, without the waits between its pieces.
+    pub(super) collecting_took: Duration,
     /// Who asked for a checkpoint, and who waits for the one that is out.
     pub(super) checkpoint_wanted: Vec<Sender<()>>,
     pub(super) checkpoint_waiting: Vec<Sender<()>>,
@@ -141,6 +148,7 @@ impl Partition {
     fn serve(&mut self) -> Result<(), FoldError> {
         let mut answers: Vec<Answer> = Vec::new();
         loop {
+            self.go_on_with_checkpoint(CHECKPOINT_SLICE);
             let mut request = self.wait();
             let mut stopping = false;
             while let Some(next) = request {
@@ -175,12 +183,16 @@ impl Partition {
             self.count();
             self.tell_drained();
             if stopping {
-                self.collect_checkpoint();
+                self.go_on_with_checkpoint(usize::MAX);
+                self.begin_checkpoint();
+                self.go_on_with_checkpoint(usize::MAX);
                 return Ok(());
             }
-            let due = self.checkpointed.elapsed() >= self.checkpoint_every;
+            // A store with much to copy has less of it copied in a while, and more to fold again after a crash.
+            let every = self.checkpoint_every.max(self.collecting_took * CHECKPOINT_SHARE);
+            let due = self.checkpointed.elapsed() >= every;
             if !self.checkpoint_out && (due || !self.checkpoint_wanted.is_empty()) {
-                self.collect_checkpoint();
+                self.begin_checkpoint();
             }
         }
     }
@@ -238,7 +250,7 @@ impl Partition {
 
     /// Waits for something to do.
     fn wait(&self) -> Option<Request> {
-        if self.fold.counters().applied_to < self.intake_durable.seq() {
+        if self.fold.counters().applied_to < self.intake_durable.seq() || self.fold.is_collecting() {
             return self.requests.try_recv().ok();
         }
         let soon = if self.fold.has_pending() { COMMIT_EVERY } else { Duration::from_millis(100) };
@@ -362,7 +374,7 @@ impl Partition {
         }
     }
 
-    fn collect_checkpoint(&mut self) {
+    fn begin_checkpoint(&mut self) {
         self.checkpointed = Instant::now();
         let seq = self.journal.next_seq() - 1;
         if seq == self.checkpointed_seq && self.checkpoint_wanted.is_empty() {
@@ -370,7 +382,21 @@ impl Partition {
         }
         self.checkpointed_seq = seq;
         self.checkpoint_waiting.append(&mut self.checkpoint_wanted);
-        let checkpoint = Box::new(self.fold.collect_checkpoint());
-        self.checkpoint_out = self.to_views.send(ToViews::Checkpoint(checkpoint)).is_ok();
+        self.fold.begin_checkpoint();
+        self.checkpoint_out = true;
+        self.collecting_took = self.checkpointed.elapsed();
+    }
+
+    /// Copies so much more to the checkpoint that is being collected, and sends it off when it is whole.
+    fn go_on_with_checkpoint(&mut self, bytes: usize) {
+        if !self.fold.is_collecting() {
+            return;
+        }
+        let began = Instant::now();
+        let whole = self.fold.go_on_with_checkpoint(bytes);
+        self.collecting_took += began.elapsed();
+        if let Some(checkpoint) = whole {
+            self.checkpoint_out = self.to_views.send(ToViews::Checkpoint(Box::new(checkpoint))).is_ok();
+        }
     }
 }

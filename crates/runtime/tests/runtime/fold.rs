@@ -172,9 +172,15 @@ fn with_checkpoints(keys: &Arc<Keys>, history: &History, path: &Path, rng: &mut 
             } else {
                 out = Some(checkpoint);
             }
-        } else if rng.chance(60) {
-            durable = run.shown.clone();
-            out = Some(run.fold.collect_checkpoint());
+        } else if run.fold.is_collecting() || rng.chance(60) {
+            if !run.fold.is_collecting() {
+                run.fold.begin_checkpoint();
+            }
+            // Piece by piece: what changes between two of them is none of it.
+            out = run.fold.go_on_with_checkpoint([0, 200, 2_000, usize::MAX][rng.below(4) as usize]);
+            if out.is_some() {
+                durable = run.shown.clone();
+            }
         }
         if rng.chance(8) {
             // Killed; a checkpoint under way is lost or durable.
