@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use model::connection::{ActionState, ConnectionFact, MandateState, NeedOrigin, NeedStage, Strategy};
+use model::connection::{
+    ActionState, ConnectionFact, DecisionRecord, MandateState, NeedOrigin, NeedStage, Strategy,
+};
 use model::{EntityId, Money, Time};
 use rusqlite::{Connection, Result, params};
 use serde::Serialize;
@@ -112,6 +114,13 @@ pub struct DecisionRow {
     pub seen: String,
     /// As JSON.
     pub choice: String,
+}
+
+impl DecisionRow {
+    pub fn into_record(self) -> (EntityId, DecisionRecord) {
+        let DecisionRow { entity, decision_id, need_id, at, playbook, version, seen, choice } = self;
+        (entity, DecisionRecord { decision_id, need_id, at, playbook, version, seen, choice })
+    }
 }
 
 impl FromColumns for DecisionRow {

@@ -7,8 +7,8 @@ use model::Time;
 use model::connection::{ActionEnd, ActionState, ConnectionFact, LevelSeen, MandateState, NeedStage};
 
 use super::{
-    ActionRecord, Arrival, BOUGHT_KEPT, Bought, CONTACTS_KEPT, Connection, Contact, Device, KEPT,
-    KEPT_OF_A_SLOT, MandateRecord, NeedRecord, Pinned, SPENDS_KEPT, Slot, days_of,
+    ActionRecord, Arrival, BOUGHT_KEPT, Bought, CONTACTS_KEPT, Connection, Contact, DECISIONS_KEPT, Device,
+    KEPT, KEPT_OF_A_SLOT, MandateRecord, NeedRecord, Pinned, SPENDS_KEPT, Slot, days_of,
 };
 
 pub(crate) fn apply(connection: &mut Connection, fact: &ConnectionFact) {
@@ -155,7 +155,14 @@ pub(crate) fn apply(connection: &mut Connection, fact: &ConnectionFact) {
                 record.decision_id = Some(decided.decision_id.clone());
             }
             connection.decisions.insert(decided.decision_id.clone(), (**decided).clone());
-            keep_latest(&mut connection.decisions, KEPT, |record| Some(record.at));
+            let needs = &connection.needs;
+            keep_latest(&mut connection.decisions, DECISIONS_KEPT, |record| {
+                let need = record.need_id.as_ref().and_then(|id| needs.get(id));
+                let is_last = need.is_some_and(|need| {
+                    need.stage.is_open() && need.decision_id.as_ref() == Some(&record.decision_id)
+                });
+                (!is_last).then_some(record.at)
+            });
         }
         ConnectionFact::FrictionSeen { need_id, friction } => {
             if let Some(record) = connection.needs.get_mut(need_id) {
@@ -327,6 +334,9 @@ fn kept(devices: &BTreeMap<String, Device>) -> usize {
 
 /// Of those that have ended (`ended` says when), the latest stay.
 fn keep_latest<T>(known: &mut BTreeMap<String, T>, kept: usize, ended: impl Fn(&T) -> Option<Time>) {
+    if known.len() <= kept {
+        return;
+    }
     let mut over: Vec<(Time, String)> =
         known.iter().filter_map(|(id, record)| Some((ended(record)?, id.clone()))).collect();
     if over.len() <= kept {

@@ -24,9 +24,10 @@ pub use self::limits::{Block, check_limits, period_start, wider};
 pub(crate) use self::policy::clock;
 pub use self::policy::{Barriers, Followed, Missing, followed, is_quiet, quiet_until};
 
-/// Needs that ended, automatic orders that ended and decisions: as many of the latest are kept here; the views keep
-/// them all.
+/// Needs that ended and automatic orders that ended: as many of the latest are kept here; the views keep them all.
 pub const KEPT: usize = 40;
+/// Decisions are large: as many of the latest are kept here, and the last about each open need.
+pub const DECISIONS_KEPT: usize = 12;
 /// Needs and automatic orders that have ended and are kept for each slot of a customer with many.
 pub const KEPT_OF_A_SLOT: usize = 4;
 /// Messages by which the caps are counted.

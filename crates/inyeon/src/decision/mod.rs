@@ -3,14 +3,17 @@
 
 mod tell;
 
+use std::collections::BTreeMap;
+
 use clap::{Args, Subcommand};
 use engine::connection::{Choice, Offered, Seen, choose};
 use engine::playbook::Playbooks;
 use model::EntityId;
 use model::connection::DecisionRecord;
-use runtime::{Fold, FoldError, Node};
+use runtime::{FoldError, Node};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use views::DecisionRow;
 
 pub(crate) use self::tell::amount;
 pub use self::tell::with_texts;
@@ -109,19 +112,23 @@ fn unknown(id: &str) -> Failure {
     Failure::new(Kind::NotFound, "no-such-decision").with("id", id)
 }
 
-fn record_of(fold: &mut Fold, id: &str) -> Result<Option<(EntityId, DecisionRecord)>, FoldError> {
+/// A decision by its name: the latest are the customer's own, all are in the views.
+pub(crate) fn record_of(node: &Node, id: &str) -> Result<Option<(EntityId, DecisionRecord)>, Failure> {
     let Some(owner) = owner_of(id) else { return Ok(None) };
-    let known = fold.entity(owner)?.customer().and_then(|known| known.connection.decisions.get(id));
-    Ok(known.cloned().map(|record| (owner, record)))
+    let wanted = id.to_owned();
+    let latest = node.ask(move |fold| -> Result<_, FoldError> {
+        let customer = fold.entity(owner)?.customer();
+        Ok(customer.and_then(|known| known.connection.decisions.get(&wanted)).cloned())
+    })??;
+    match latest {
+        Some(record) => Ok(Some((owner, record))),
+        None => Ok(node.reader()?.decision(id)?.map(DecisionRow::into_record)),
+    }
 }
 
 fn explain(node: &Node, id: String, for_customer: bool) -> Result<Value, Failure> {
-    let wanted = id.clone();
-    let found = node.ask(move |fold| -> Result<_, FoldError> {
-        let found = record_of(fold, &wanted)?;
-        Ok(found.map(|(owner, record)| (owner, record, fold.reference().playbooks.clone())))
-    })??;
-    let (owner, record, playbooks) = found.ok_or_else(|| unknown(&id))?;
+    let (owner, record) = record_of(node, &id)?.ok_or_else(|| unknown(&id))?;
+    let playbooks = node.ask(|fold| fold.reference().playbooks.clone())?;
     let mut told = told(&record, for_customer).ok_or_else(|| unreadable(&id))?;
     told["customer"] = json!(owner.to_string());
     let playbook = playbooks.get(&record.playbook, record.version);
@@ -247,27 +254,42 @@ fn customers(node: &Node, customer: Option<String>, latest: Option<usize>) -> Re
     Ok(vec![found])
 }
 
-/// Hands the decisions of customers to `each`, some customers at a time.
+/// Every decision about a person, by name: from the views, and the latest from the person's own state, which the views
+/// follow.
+pub(crate) fn decisions_of(
+    node: &Node,
+    members: &[EntityId],
+    latest: &BTreeMap<String, DecisionRecord>,
+) -> Result<BTreeMap<String, DecisionRecord>, Failure> {
+    let reader = node.reader()?;
+    let mut all = latest.clone();
+    for id in members {
+        let rows = reader.decisions(Some(*id), ALL)?.into_iter().map(|row| row.into_record().1);
+        all.extend(rows.map(|record| (record.decision_id.clone(), record)));
+    }
+    Ok(all)
+}
+
+/// Hands every decision about customers to `each`, some customers at a time.
 fn each_decision(
     node: &Node,
     customers: &[EntityId],
     mut each: impl FnMut(EntityId, DecisionRecord),
 ) -> Result<(), Failure> {
+    let reader = node.reader()?;
     for some in customers.chunks(AT_ONCE) {
         let some = some.to_vec();
-        let records = node.ask(move |fold| -> Result<_, FoldError> {
-            let mut records = Vec::new();
-            for head in some {
-                // What was decided for a profile stays there when it is merged into another.
-                for id in fold.person(head)? {
-                    let Some(customer) = fold.entity(id)?.customer() else { continue };
-                    let decisions = customer.connection.decisions.values().cloned();
-                    records.extend(decisions.map(|record| (id, record)));
-                }
-            }
-            Ok(records)
+        // What was decided for a profile stays there when it is merged into another.
+        let members = node.ask(move |fold| -> Result<Vec<EntityId>, FoldError> {
+            let members: Result<Vec<_>, _> = some.into_iter().map(|head| fold.person(head)).collect();
+            Ok(members?.into_iter().flatten().collect())
         })??;
-        records.into_iter().for_each(|(id, record)| each(id, record));
+        for id in members {
+            for row in reader.decisions(Some(id), ALL)? {
+                let (owner, record) = row.into_record();
+                each(owner, record);
+            }
+        }
     }
     Ok(())
 }

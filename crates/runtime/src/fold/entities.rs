@@ -48,7 +48,8 @@ impl Fold {
             return Ok(());
         }
         let entity = self.base.entity(&self.keys, id)?.map_or_else(|| Entity::new(id), |(_, entity)| entity);
-        let cached = Cached { entity, trail: Vec::new(), dirty: false, leaving: false, used: self.round, sound: None };
+        let cached =
+            Cached { entity, trail: Vec::new(), dirty: false, leaving: false, used: self.round, sound: None };
         self.entities.insert(id, cached);
         Ok(())
     }

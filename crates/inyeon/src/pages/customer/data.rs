@@ -1,8 +1,10 @@
 //! Everything that is known of a customer: on the page in short, as a file in full.
 
+use std::collections::BTreeMap;
+
 use engine::EffectState;
 use maud::{Markup, html};
-use model::connection::{Consent, Message};
+use model::connection::{Consent, DecisionRecord, Message};
 use model::{EffectKind, Time};
 use serde_json::{Map, Value, json};
 
@@ -139,7 +141,11 @@ fn readable(value: Value) -> Value {
 }
 
 /// Everything that the pages show, and what stands behind it.
-pub(super) fn export(view: &View<'_>, receipts: &[Receipt]) -> Value {
+pub(super) fn export(
+    view: &View<'_>,
+    receipts: &[Receipt],
+    decisions: &BTreeMap<String, DecisionRecord>,
+) -> Value {
     let known = view.known;
     let (customer, connection) = (&known.customer, known.connection());
     let profile = &customer.profile;
@@ -213,7 +219,7 @@ pub(super) fn export(view: &View<'_>, receipts: &[Receipt]) -> Value {
         "needs": connection.needs,
         "mandates": connection.mandates,
         "automatic_orders": connection.actions,
-        "decisions": connection.decisions,
+        "decisions": decisions,
         "contacts": connection.contacts,
         "orders": known.orders,
         "promises": customer.promises,

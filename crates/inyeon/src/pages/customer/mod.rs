@@ -27,6 +27,7 @@ use self::load::Known;
 use super::layout::{Shell, button};
 use super::words::Words;
 use super::{Asked, act, guard, language, look, see};
+use crate::decision;
 use crate::http::App;
 use crate::i18n::Messages;
 use crate::links::{Claims, LinkError};
@@ -188,13 +189,21 @@ fn render(
         (LinkPurpose::Account, "data", "") => Some((view.get("page-data"), data::page(&view))),
         (LinkPurpose::Account, "data.json", "") => {
             let receipts = receipts::read(&app.node, known);
-            return download(&data::export(&view, &receipts));
+            let latest = &known.connection().decisions;
+            let Ok(decisions) = decision::decisions_of(&app.node, &known.members, latest) else {
+                return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+            };
+            return download(&data::export(&view, &receipts, &decisions));
         }
         (LinkPurpose::Account, "offer", id) => needs::page(&view, id),
         (LinkPurpose::Offer, "", "") => needs::page(&view, &claims.about),
         (LinkPurpose::Action, "", "") => home::action_page(&view, &claims.about),
         (LinkPurpose::Mandate, "", "") => mandates::one(&view, &claims.about),
-        (_, "why", id) => why::page(&view, id),
+        (_, "why", id) => decision::record_of(&app.node, id)
+            .ok()
+            .flatten()
+            .filter(|(owner, _)| known.members.contains(owner))
+            .and_then(|(_, record)| why::page(&view, &record)),
         _ => None,
     };
     let Some((title, body)) = body else {

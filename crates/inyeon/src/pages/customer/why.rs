@@ -2,15 +2,14 @@
 
 use engine::connection::{Candidate, Does, Reason};
 use maud::{Markup, html};
-use model::connection::LinkPurpose;
+use model::connection::{DecisionRecord, LinkPurpose};
 
 use super::View;
 use super::load::{Decided, read};
 use crate::pages::layout::list;
 
-pub(super) fn page(view: &View<'_>, decision_id: &str) -> Option<(String, Markup)> {
+pub(super) fn page(view: &View<'_>, record: &DecisionRecord) -> Option<(String, Markup)> {
     let connection = view.known.connection();
-    let record = connection.decisions.get(decision_id)?;
     // A link about one need explains that need's decisions alone.
     let of_need = record.need_id.as_deref();
     let about = view.claims.about.as_str();
