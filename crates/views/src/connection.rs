@@ -10,7 +10,7 @@ use rusqlite::{Connection, Result, params};
 use serde::Serialize;
 
 use crate::fold::{Fold, Owner, amount};
-use crate::rows::{Columns, FromColumns};
+use crate::rows::{Columns, FromColumns, packed};
 use crate::wire;
 
 wire::named!(ActionState, ActionState::ALL);
@@ -134,8 +134,8 @@ impl FromColumns for DecisionRow {
             at: row.time()?,
             playbook: row.take()?,
             version: row.take()?,
-            seen: row.take()?,
-            choice: row.take()?,
+            seen: row.packed()?,
+            choice: row.packed()?,
         })
     }
 }
@@ -294,8 +294,8 @@ impl Fold<'_> {
                     record.at.0,
                     record.playbook,
                     record.version,
-                    record.seen,
-                    record.choice,
+                    packed(&record.seen),
+                    packed(&record.choice),
                 ],
             ),
             ConnectionFact::ActionProposed { action, at } => {

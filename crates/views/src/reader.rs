@@ -216,8 +216,8 @@ impl Reader {
         }
     }
 
-    pub fn decision(&self, decision_id: &str) -> Result<Option<DecisionRow>> {
-        self.row("FROM decisions WHERE decision_id = ?", [decision_id])
+    pub fn decision(&self, of: EntityId, decision_id: &str) -> Result<Option<DecisionRow>> {
+        self.row("FROM decisions WHERE entity = ? AND decision_id = ?", params![of.to_key(), decision_id])
     }
 
     /// Automatic orders, those that moved last first: of one customer, or of all. At most so many.

@@ -1,7 +1,7 @@
 //! The tables. A change of them is a new [`VERSION`]: the file is dropped and folded again, never migrated.
 
 /// Kept in the file as `PRAGMA user_version`.
-pub(crate) const VERSION: i64 = 8;
+pub(crate) const VERSION: i64 = 9;
 
 /// A table, the columns that order it, and whether its rows belong to an entity.
 pub(crate) struct Table {
@@ -378,6 +378,7 @@ CREATE TABLE needs (
     PRIMARY KEY (entity, need_id)
 ) WITHOUT ROWID;
 
+-- Large rows, so they lie in the order in which they come; what was seen and chosen is packed.
 CREATE TABLE decisions (
     entity BLOB NOT NULL,
     decision_id TEXT NOT NULL,
@@ -385,10 +386,10 @@ CREATE TABLE decisions (
     at INTEGER NOT NULL,
     playbook TEXT NOT NULL,
     version INTEGER NOT NULL,
-    seen TEXT NOT NULL,
-    choice TEXT NOT NULL,
+    seen BLOB NOT NULL,
+    choice BLOB NOT NULL,
     PRIMARY KEY (entity, decision_id)
-) WITHOUT ROWID;
+);
 
 CREATE INDEX decisions_latest ON decisions (at);
 

@@ -122,7 +122,7 @@ pub(crate) fn record_of(node: &Node, id: &str) -> Result<Option<(EntityId, Decis
     })??;
     match latest {
         Some(record) => Ok(Some((owner, record))),
-        None => Ok(node.reader()?.decision(id)?.map(DecisionRow::into_record)),
+        None => Ok(node.reader()?.decision(owner, id)?.map(DecisionRow::into_record)),
     }
 }
 

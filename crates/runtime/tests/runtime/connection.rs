@@ -764,7 +764,7 @@ fn what_needs_cost_and_what_was_ordered_by_itself_stands_in_the_views() {
     assert_eq!((report.auto_orders.proposed, report.auto_orders.fulfilled), (1, 1));
     let decisions = reader.decisions(Some(shop.kim), 10).unwrap();
     assert_eq!(decisions.len(), shop.connection().decisions.len());
-    assert_eq!(reader.decision(&decisions[0].decision_id).unwrap().as_ref(), Some(&decisions[0]));
+    assert_eq!(reader.decision(shop.kim, &decisions[0].decision_id).unwrap().as_ref(), Some(&decisions[0]));
     assert_eq!(reader.auto_orders(None, 10).unwrap()[0].order_id.as_deref(), Some(order_id.as_str()));
     assert_eq!(reader.needs(None, 10).unwrap()[0].order_id.as_deref(), Some(order_id.as_str()));
 }

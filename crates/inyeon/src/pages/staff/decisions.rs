@@ -79,7 +79,8 @@ pub(super) async fn one(visit: Visit, Path(id): Path<String>) -> Response {
     }
     let found = visit.off(move |app| {
         app.node.drain()?;
-        Ok(app.node.reader()?.decision(&id)?)
+        let Some(owner) = crate::decision::owner_of(&id) else { return Ok(None) };
+        Ok(app.node.reader()?.decision(owner, &id)?)
     });
     let (Some(Ok(row)), Some((zone, playbooks))) = (found.await, setting(&visit.app).await) else {
         return visit.later();
