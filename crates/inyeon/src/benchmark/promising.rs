@@ -28,7 +28,10 @@ impl Bench<'_> {
         let node = server.app.node.clone();
         self.say(&format!("{items} items at two of {PLACES} places, {slots} slots of capacity"));
         tell(&node, catalogue(items, slots, node.clock.now()))?;
-        tell(&node, (0..self.plan.users).map(|user| came(user, node.clock.now())))?;
+        // Who is quoted and who is decided for are others: nobody has dozens of offers open at once.
+        for name in ["user", "chooser"] {
+            tell(&node, (0..self.plan.users).map(|user| came(name, user, node.clock.now())))?;
+        }
         node.drain()?;
         let version = node.ask(|fold| fold.reference().version)?;
         node.publish_reference(rules(version + 1)?)?;
@@ -69,9 +72,9 @@ impl Bench<'_> {
         self.say("inquiries beside what is held now");
         let beside = load::run(&inquire).map_err(broken)?;
         self.say("customers who want a few right choices");
-        let agreed = (0..self.plan.users).map(|user| format!("user-{user:020}"));
+        let agreed = (0..self.plan.users).map(|user| format!("chooser-{user:020}"));
         agree(&node, agreed)?;
-        let body = format!(r#"{{"user_id":"user-{USER}","category":"{CATEGORY}"}}"#);
+        let body = format!(r#"{{"user_id":"chooser-{USER}","category":"{CATEGORY}"}}"#);
         let order_key = super::ops::run(
             &node,
             super::Op::KeyCreate {
@@ -87,11 +90,11 @@ impl Bench<'_> {
             ..inquire.clone()
         };
         load::run(&Plan { duration: Duration::from_secs(2), ..decide.clone() }).map_err(broken)?;
-        self.say("decisions, as many as go");
-        let decided_most = load::run(&Plan { connections: self.plan.connections, ..decide.clone() });
-        let decided_most = decided_most.map_err(broken)?;
         self.say("decisions at a steady rate");
-        let decided = load::run(&Plan { rate: Some(DECIDE_RATE), ..decide }).map_err(broken)?;
+        let decided = load::run(&Plan { rate: Some(DECIDE_RATE), ..decide.clone() }).map_err(broken)?;
+        self.say("decisions, as many as go");
+        let decided_most = load::run(&Plan { connections: self.plan.connections, ..decide });
+        let decided_most = decided_most.map_err(broken)?;
         drop(node);
         server.stop();
         Ok(json!({
@@ -150,8 +153,8 @@ fn told(name: &str, properties: &Value, now: Time) -> Event<'static> {
     event(EventKind::Track, name, now, Some(properties.to_string()))
 }
 
-fn came(user: u64, now: Time) -> Event<'static> {
-    let user_id = Some(format!("user-{user:020}").into());
+fn came(name: &str, user: u64, now: Time) -> Event<'static> {
+    let user_id = Some(format!("{name}-{user:020}").into());
     Event { user_id, ..event(EventKind::Identify, "", now, None) }
 }
 
