@@ -1,7 +1,7 @@
 //! The threads that follow a partition: the views and the checkpoints.
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 use store::{Checkpoint, State};
@@ -9,8 +9,10 @@ use views::Views;
 
 use super::{NodeCounts, Request, ToViews, give_up, stand_back};
 
-/// Changes that one transaction of the views takes at most, and how long the first of them waits for others.
+/// Changes that one transaction of the views takes at most, and how long the first of them waits for others: a page
+/// that many of them touch is written once. Who asks for what was said until now waits for none.
 const VIEWS_CHANGES: usize = 50_000;
+const VIEWS_GATHER: Duration = Duration::from_millis(100);
 
 /// The views writer: follows the batches in order.
 pub(super) fn follow(
@@ -25,8 +27,9 @@ pub(super) fn follow(
         let Some(message) = waiting.take().or_else(|| incoming.recv().ok()) else { return };
         match message {
             ToViews::Batch { mut upto, mut changes } => {
+                let until = Instant::now() + VIEWS_GATHER;
                 while changes.len() < VIEWS_CHANGES {
-                    match incoming.try_recv() {
+                    match incoming.recv_deadline(until) {
                         Ok(ToViews::Batch { upto: further, changes: more }) => {
                             upto = further;
                             changes.extend(more);
