@@ -135,6 +135,12 @@ enum ReportWhat {
         #[arg(long, value_name = "DATE")]
         to: Option<String>,
     },
+    Needs {
+        #[arg(long, value_name = "DATE")]
+        from: Option<String>,
+        #[arg(long, value_name = "DATE")]
+        to: Option<String>,
+    },
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -471,6 +477,11 @@ fn run(cli: Cli, messages: &Messages) -> Result<ExitCode, Failure> {
                 to: to.as_deref().map(|d| date("--to", d)).transpose()?,
             };
             show(&open(false)?.run(op)?, render::promises);
+        }
+        Top::Report(ReportArgs { what: ReportWhat::Needs { from, to } }) => {
+            let from = from.as_deref().map(|d| date("--from", d)).transpose()?;
+            let to = to.as_deref().map(|d| date("--to", d)).transpose()?;
+            show(&open(false)?.run(Op::NeedReport { from, to })?, crate::connection::report::needs);
         }
         Top::Profile(ProfileArgs { what }) => match what {
             ProfileWhat::Show { id, timeline } => {

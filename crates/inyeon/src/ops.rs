@@ -8,7 +8,7 @@ use runtime::backup::Source;
 use runtime::{History, Item, Node};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use views::{DeadLetterFilter, EffectFilter, GroupBy, ReportQuery};
+use views::{DeadLetterFilter, EffectFilter, GroupBy, NeedQuery, ReportQuery};
 
 use crate::at_risk::{self, RiskOp};
 use crate::broker;
@@ -41,6 +41,10 @@ pub enum Op {
         by: Option<String>,
         source: Option<String>,
         kind: Option<String>,
+        from: Option<Time>,
+        to: Option<Time>,
+    },
+    NeedReport {
         from: Option<Time>,
         to: Option<Time>,
     },
@@ -240,6 +244,7 @@ impl Op {
             // Who reads on from a place waits by themselves for more.
             Op::Events { from, .. } => *from <= 1,
             Op::PromiseReport { .. }
+            | Op::NeedReport { .. }
             | Op::ProfileSearch { .. }
             | Op::Profile { .. }
             | Op::DeadLetters { .. }
@@ -268,6 +273,7 @@ pub fn run(node: &Node, op: Op) -> Result<Value, Failure> {
         Op::PromiseReport { by, source, kind, from, to } => {
             promise_report(node, by.as_deref(), source, kind.as_deref(), from, to)
         }
+        Op::NeedReport { from, to } => Ok(json!(node.reader()?.need_report(NeedQuery { from, to })?)),
         Op::ProfileSearch { text, limit } => Ok(json!(node.reader()?.profiles(text.as_deref(), limit)?)),
         Op::Profile { id, timeline } => profile(node, &id, timeline),
         Op::Events { from, limit, wait_ms, facts, filter } => {

@@ -1,12 +1,10 @@
-//! Needs, what was decided about them, and what was ordered under mandates; and the KPIs of the connected side.
-
-use std::collections::BTreeMap;
+//! Needs, what was decided about them, and what was ordered under mandates.
 
 use model::connection::{
     ActionState, ConnectionFact, DecisionRecord, MandateState, NeedOrigin, NeedStage, Strategy,
 };
 use model::{EntityId, Money, Time};
-use rusqlite::{Connection, Result, params};
+use rusqlite::{Result, params};
 use serde::Serialize;
 
 use crate::fold::{Fold, Owner, amount};
@@ -58,6 +56,8 @@ pub struct NeedRow {
     pub steps: u32,
     pub inputs: u32,
     pub contacts: u32,
+    /// How often somebody told what it cost; where nobody did, the four above are not known.
+    pub efforts: u32,
     /// Kinds of friction, with commas between them.
     pub frictions: String,
 }
@@ -65,7 +65,7 @@ pub struct NeedRow {
 impl FromColumns for NeedRow {
     const COLUMNS: &'static str = "entity, need_id, category, device_id, slot, origin, rule, playbook, version, arm, \
         strategy, instead, confidence, arose_at, known_at, unmet_from, stage, moved_at, order_id, met_at, why, \
-        minutes, steps, inputs, contacts, frictions";
+        minutes, steps, inputs, contacts, efforts, frictions";
 
     fn read(row: &mut Columns<'_, '_>) -> Result<Self> {
         Ok(NeedRow {
@@ -94,6 +94,7 @@ impl FromColumns for NeedRow {
             steps: row.take()?,
             inputs: row.take()?,
             contacts: row.take()?,
+            efforts: row.take()?,
             frictions: row.take()?,
         })
     }
@@ -188,51 +189,6 @@ impl FromColumns for AutoOrderRow {
     }
 }
 
-/// What needs cost and what became of them, by strategy (K27 to K29), and what went wrong with what was done by itself
-/// (K30).
-#[derive(Clone, PartialEq, Debug, Serialize)]
-pub struct NeedReport {
-    pub strategies: Vec<StrategyNeeds>,
-    pub auto_orders: AutoOrders,
-}
-
-#[derive(Clone, PartialEq, Debug, Serialize)]
-pub struct StrategyNeeds {
-    #[serde(serialize_with = "wire::name")]
-    pub strategy: Strategy,
-    pub needs: u64,
-    pub met: u64,
-    pub open: u64,
-    pub lapsed: u64,
-    /// K27: known − arose, in hours; below zero is anticipated. The median and the 90th percentile.
-    pub lead_p50_hours: Option<f64>,
-    pub lead_p90_hours: Option<f64>,
-    /// K28, for one need that was met.
-    pub minutes: Option<f64>,
-    pub steps: Option<f64>,
-    pub inputs: Option<f64>,
-    pub contacts: Option<f64>,
-    /// K29: hours for which needs stood in customers' way, in all.
-    pub downtime_hours: f64,
-    /// How often each friction was met.
-    pub frictions: BTreeMap<String, u64>,
-}
-
-/// K30.
-#[derive(Clone, PartialEq, Debug, Default, Serialize)]
-pub struct AutoOrders {
-    pub proposed: u64,
-    pub started: u64,
-    pub fulfilled: u64,
-    /// By the customer, while it could be.
-    pub called_off: u64,
-    pub blocked: u64,
-    pub failed: u64,
-    pub disputed: u64,
-    /// Slots that ran empty although the company looked after them.
-    pub ran_dry: u64,
-}
-
 impl Fold<'_> {
     pub(crate) fn connection_fact(&self, owner: Owner, fact: &ConnectionFact) -> Result<()> {
         match fact {
@@ -276,7 +232,7 @@ impl Fold<'_> {
             ),
             ConnectionFact::EffortSpent { need_id, minutes, steps, inputs, contacts, .. } => self.run(
                 "UPDATE needs SET minutes = minutes + ?3, steps = steps + ?4, inputs = inputs + ?5,
-                    contacts = contacts + ?6
+                    contacts = contacts + ?6, efforts = efforts + 1
                 WHERE entity = ?1 AND need_id = ?2",
                 params![owner.key, need_id, minutes, steps, inputs, contacts],
             ),
@@ -349,71 +305,5 @@ impl Fold<'_> {
             | ConnectionFact::CreditedBack { .. }
             | ConnectionFact::Contacted { .. } => Ok(()),
         }
-    }
-}
-
-/// The report over everything that is live.
-pub(crate) fn report(db: &Connection) -> Result<NeedReport> {
-    let sql = format!("SELECT {} FROM needs WHERE timeline = 0 ORDER BY entity, need_id", NeedRow::COLUMNS);
-    let mut statement = db.prepare_cached(&sql)?;
-    let mut by_strategy: BTreeMap<Strategy, Vec<NeedRow>> = BTreeMap::new();
-    for row in statement.query_map([], NeedRow::from_row)? {
-        let row = row?;
-        by_strategy.entry(row.strategy).or_default().push(row);
-    }
-    let strategies = by_strategy.into_iter().map(|(strategy, rows)| of_strategy(strategy, &rows)).collect();
-    let count = |sql: &str| -> Result<u64> {
-        db.prepare_cached(sql)?.query_row([], |row| row.get::<_, i64>(0)).map(i64::unsigned_abs)
-    };
-    let state = |states: &str| count(&format!("SELECT COUNT(*) FROM auto_orders WHERE state IN ({states})"));
-    Ok(NeedReport {
-        strategies,
-        auto_orders: AutoOrders {
-            proposed: count("SELECT COUNT(*) FROM auto_orders")?,
-            started: state("'started', 'confirmed', 'fulfilled', 'disputed', 'refunded', 'upheld'")?,
-            fulfilled: state("'fulfilled', 'disputed', 'refunded', 'upheld'")?,
-            called_off: state("'cancelled'")?,
-            blocked: state("'blocked'")?,
-            failed: state("'failed'")?,
-            disputed: state("'disputed', 'refunded', 'upheld'")?,
-            ran_dry: count(
-                "SELECT COUNT(*) FROM promises WHERE attribute = 'never_empty' AND status = 'broken' AND timeline = 0",
-            )?,
-        },
-    })
-}
-
-fn of_strategy(strategy: Strategy, rows: &[NeedRow]) -> StrategyNeeds {
-    let hours = |from: Time, to: Time| to.since(from) as f64 / 3_600_000_000.0;
-    let mut leads: Vec<f64> = rows.iter().map(|row| hours(row.arose_at, row.known_at)).collect();
-    leads.sort_by(f64::total_cmp);
-    let quantile = |p: f64| {
-        let index = (p * leads.len().saturating_sub(1) as f64).round() as usize;
-        leads.get(index).copied()
-    };
-    let met: Vec<&NeedRow> = rows.iter().filter(|row| row.met_at.is_some()).collect();
-    let mean = |of: fn(&NeedRow) -> f64| {
-        let all: f64 = met.iter().map(|row| of(row)).sum();
-        (!met.is_empty()).then(|| all / met.len() as f64)
-    };
-    let mut frictions = BTreeMap::new();
-    for kind in rows.iter().flat_map(|row| row.frictions.split(',')).filter(|kind| !kind.is_empty()) {
-        *frictions.entry(kind.to_owned()).or_default() += 1;
-    }
-    let count = |of: fn(&NeedRow) -> bool| rows.iter().filter(|row| of(row)).count() as u64;
-    StrategyNeeds {
-        strategy,
-        needs: rows.len() as u64,
-        met: met.len() as u64,
-        open: count(|row| row.stage.is_open()),
-        lapsed: count(|row| row.stage == NeedStage::Lapsed),
-        lead_p50_hours: quantile(0.5),
-        lead_p90_hours: quantile(0.9),
-        minutes: mean(|row| row.minutes),
-        steps: mean(|row| f64::from(row.steps)),
-        inputs: mean(|row| f64::from(row.inputs)),
-        contacts: mean(|row| f64::from(row.contacts)),
-        downtime_hours: met.iter().filter_map(|row| Some(hours(row.unmet_from?, row.met_at?).max(0.0))).sum(),
-        frictions,
     }
 }

@@ -7,9 +7,10 @@ use model::{EntityId, TimelineId};
 use rusqlite::{Connection, OpenFlags, Params, params};
 
 use crate::change::{EffectState, ProfileRow};
-use crate::connection::{AutoOrderRow, DecisionRow, NeedReport, NeedRow};
+use crate::connection::{AutoOrderRow, DecisionRow, NeedRow};
 use crate::dump;
 use crate::error::{At, Error, Result};
+use crate::needs::{NeedQuery, NeedReport};
 use crate::report::{PromiseReport, ReportQuery};
 use crate::risk::{self, RemedyReport, RiskRow};
 use crate::rows::{
@@ -234,9 +235,12 @@ impl Reader {
         }
     }
 
-    /// What needs cost and what became of them, by strategy, and what was ordered under mandates.
-    pub fn need_report(&self) -> Result<NeedReport> {
-        crate::connection::report(&self.db).at(&self.path, DOING)
+    /// What needs cost and what became of them, by category and strategy, what stood in their way, and what was
+    /// ordered under mandates.
+    pub fn need_report(&self, query: NeedQuery) -> Result<NeedReport> {
+        // One transaction, so that all tables are of one moment.
+        let tx = self.db.unchecked_transaction().at(&self.path, DOING)?;
+        NeedReport::read(&tx, query).at(&self.path, DOING)
     }
 
     pub fn reviews_of(&self, entity: EntityId) -> Result<Vec<ReviewRow>> {

@@ -1,7 +1,7 @@
 //! The tables. A change of them is a new [`VERSION`]: the file is dropped and folded again, never migrated.
 
 /// Kept in the file as `PRAGMA user_version`.
-pub(crate) const VERSION: i64 = 9;
+pub(crate) const VERSION: i64 = 10;
 
 /// A table, the columns that order it, and whether its rows belong to an entity.
 pub(crate) struct Table {
@@ -374,6 +374,7 @@ CREATE TABLE needs (
     steps INTEGER NOT NULL DEFAULT 0,
     inputs INTEGER NOT NULL DEFAULT 0,
     contacts INTEGER NOT NULL DEFAULT 0,
+    efforts INTEGER NOT NULL DEFAULT 0, -- how often the four before were told
     frictions TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (entity, need_id)
 ) WITHOUT ROWID;

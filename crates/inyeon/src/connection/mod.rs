@@ -3,6 +3,7 @@
 
 pub mod cmd;
 mod mandates;
+pub mod report;
 mod shown;
 
 use engine::connection::Barriers;

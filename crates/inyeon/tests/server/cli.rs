@@ -63,13 +63,15 @@ fn furnish(home: &Home) -> Value {
 fn every_command_answers_alike_beside_a_server_and_without_one() {
     let home = Home::new();
     furnish(&home);
-    let commands: [&[&str]; 22] = [
+    let commands: [&[&str]; 24] = [
         &["report", "promises"],
         &["report", "promises", "--by", "month"],
         &["report", "promises", "--by", "state"],
         &["report", "promises", "--by", "category"],
         &["report", "promises", "--by", "seller"],
         &["report", "promises", "--kind", "order", "--from", "2026-03-01", "--to", "2027-01-01T00:00:00Z"],
+        &["report", "needs"],
+        &["report", "needs", "--from", "2026-03-01", "--to", "2026-03-02"],
         &["profile", "show", "c-5"],
         &["profile", "show", "c-1"],
         &["profile", "show", "device of c-2", "--timeline", "1"],

@@ -412,3 +412,41 @@ fn playbooks_are_published_rolled_back_and_switched_off() {
     // It is all there again.
     assert_eq!(home.json(&["playbook", "list"]).as_array().unwrap().len(), 3);
 }
+
+#[test]
+fn the_report_says_what_needs_cost_and_what_is_not_known() {
+    let shop = Shop::open();
+    assert!(shop.home.say(&["report", "needs"]).stdout.contains("No needs are known"));
+    shop.checked(
+        "PUT",
+        "/v1/customers/kim/preferences",
+        "/v1/customers/{user_id}/preferences",
+        &prefer("curate", 1),
+        200,
+    );
+    shop.call("POST", "/v1/needs", Some(&json!({ "user_id": "kim", "category": "toner" }))).done(200);
+    shop.tell(Some("kim"), "f", "friction.met", &json!({ "category": "toner", "kind": "forced_bundle" }));
+    let report = shop.home.json(&["report", "needs"]);
+    let group = &report["groups"][0];
+    assert_eq!((&group["category"], &group["strategy"]), (&json!("toner"), &json!("curate")));
+    assert_eq!((&group["needs"], &group["open"], &group["met"]), (&json!(1), &json!(1), &json!(0)));
+    for unknown in ["minutes", "downtime_hours", "in_hand_before", "wrong_items", "answer_p50_hours"] {
+        assert_eq!(group[unknown], Value::Null, "{unknown}: {group}");
+    }
+    assert!(group["lead_p50_hours"].is_number(), "{group}");
+    let friction = &report["frictions"][0];
+    assert_eq!((&friction["kind"], &friction["stage"]), (&json!("forced_bundle"), &json!("promised")));
+    let told = shop.home.say(&["report", "needs", "--lang", "en"]).stdout;
+    assert!(
+        told.contains("only in a bundle")
+            && told.contains("fulfill")
+            && told.contains("curate: offer it by itself"),
+        "{told}"
+    );
+    assert!(told.contains("– / –") && told.contains("0/0"), "{told}");
+    let told = shop.home.say(&["report", "needs", "--lang", "ko"]).stdout;
+    assert!(told.contains("부응") && told.contains("큐레이션: 낱개로 팔기"), "{told}");
+    // Of another time nothing is told.
+    let before = shop.home.json(&["report", "needs", "--to", "2020-01-01"]);
+    assert_eq!((&before["groups"], &before["frictions"]), (&json!([]), &json!([])));
+}

@@ -98,7 +98,7 @@ fn mistakes_are_explained_in_the_readers_language() {
     home.json(&["keys", "create", "shop"]);
     let broken_map = home.path("map.yaml");
     std::fs::write(&broken_map, "source: [").unwrap();
-    let cases: [(&[&str], i32, &str); 23] = [
+    let cases: [(&[&str], i32, &str); 24] = [
         (&["frobnicate"], 2, "frobnicate"),
         (&["serve", "--frobnicate"], 2, "--frobnicate"),
         (&["statsu"], 2, "status"),
@@ -111,6 +111,7 @@ fn mistakes_are_explained_in_the_readers_language() {
         (&["profile", "erase", "u-1"], 2, "--yes"),
         (&["report", "promises", "--from", "soon"], 2, "soon"),
         (&["report", "promises", "--kind", "wish"], 2, "wish"),
+        (&["report", "needs", "--to", "late"], 2, "late"),
         (&["keys", "create", "a:b"], 2, "a:b"),
         (&["profile", "show", "nobody"], 3, "nobody"),
         (&["report", "promises", "--source", "nobody"], 3, "nobody"),

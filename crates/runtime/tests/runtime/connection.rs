@@ -17,6 +17,7 @@ use model::{
 use runtime::Node;
 use runtime::ordering::Ordered;
 use serde_json::json;
+use views::NeedQuery;
 
 use crate::support::{DAY, HOUR, Home, START, assert_same, event, look, scale, send, track, who};
 
@@ -756,11 +757,15 @@ fn what_needs_cost_and_what_was_ordered_by_itself_stands_in_the_views() {
     shop.tell(53 * DAY, "effort.spent", &json!({ "category": "toner", "minutes": 1.5, "steps": 1 }));
     shop.tell(54 * DAY, "fulfillment.delivered", &json!({ "order_id": order_id }));
     let reader = shop.node.reader().unwrap();
-    let report = reader.need_report().unwrap();
-    let automate = &report.strategies[0];
+    let report = reader.need_report(NeedQuery::default()).unwrap();
+    let automate = &report.groups[0];
     assert_eq!((automate.strategy, automate.needs, automate.met), (Strategy::Automate, 1, 1));
     assert!(automate.lead_p50_hours.unwrap() < 0.0, "anticipated: {report:?}");
-    assert_eq!((automate.minutes, automate.steps, automate.downtime_hours), (Some(1.5), Some(1.0), 0.0));
+    assert_eq!(
+        (automate.minutes, automate.steps, automate.downtime_hours),
+        (Some(1.5), Some(1.0), Some(0.0))
+    );
+    assert_eq!((automate.in_hand_before, automate.wrong_items), (Some(1), Some(0)));
     assert_eq!((report.auto_orders.proposed, report.auto_orders.fulfilled), (1, 1));
     let decisions = reader.decisions(Some(shop.kim), 10).unwrap();
     assert_eq!(decisions.len(), shop.connection().decisions.len());
